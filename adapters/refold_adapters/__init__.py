@@ -1,0 +1,3 @@
+"""refold_adapters: everything impure around the kernel: stores, worker, client, command line."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""refold: the pure kernel of durable execution."""
+
+__all__: list[str] = []
