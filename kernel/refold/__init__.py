@@ -1,3 +1,155 @@
-"""refold: the pure kernel of durable execution."""
+"""refold: durable execution as a pure function.
 
-__all__: list[str] = []
+A workflow is a plain generator that yields effects; the kernel folds a history of events into state and says which commands come
+next.  This package reads no clock, opens no file and starts no thread: all of that is in ``refold_adapters``, or in a loop of your own
+around :class:`Execution`.
+"""
+
+from refold.author import (
+    Handle,
+    Outcome,
+    all_of,
+    all_settled,
+    any_of,
+    cancel,
+    deprecate_patch,
+    execute_activity,
+    first_of,
+    info,
+    log,
+    now,
+    patched,
+    random,
+    shield,
+    side_effect,
+    sleep,
+    start,
+    uuid4,
+    wait_until,
+    with_timeout,
+)
+from refold.branches import Quarantined, quarantined
+from refold.decide import decide, decide_turn
+from refold.declare import Activity, Query, Signal, WorkflowDefinition, activity, workflow
+from refold.divergence import Divergence, InputPolicy
+from refold.effects import Effect, Workflow
+from refold.errors import (
+    DefinitionError,
+    HistoryError,
+    MessageError,
+    NondeterminismError,
+    PayloadError,
+    QueryError,
+    RefoldError,
+    WorkflowTaskError,
+)
+from refold.evolve import evolve, fold, outstanding
+from refold.execution import Execution, Turn, Waiting, open_executions
+from refold.failures import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    Failure,
+    FailureError,
+    RetryState,
+    TerminatedError,
+    TimeoutError,
+    TimeoutType,
+)
+from refold.policies import (
+    ActivityCancellationType,
+    ActivityOptions,
+    ParentClosePolicy,
+    RetryDecision,
+    RetryPolicy,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+    next_attempt,
+)
+from refold.prng import Random
+from refold.saga import Saga
+from refold.state import ExecutionState, WorkflowStatus, initial_state, is_terminal
+from refold.waits import Step, WorkflowInfo
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Activity",
+    "ActivityCancellationType",
+    "ActivityError",
+    "ActivityOptions",
+    "ApplicationError",
+    "CancelledError",
+    "ChildWorkflowError",
+    "DefinitionError",
+    "Divergence",
+    "Effect",
+    "Execution",
+    "ExecutionState",
+    "Failure",
+    "FailureError",
+    "Handle",
+    "HistoryError",
+    "InputPolicy",
+    "MessageError",
+    "NondeterminismError",
+    "Outcome",
+    "ParentClosePolicy",
+    "PayloadError",
+    "Quarantined",
+    "Query",
+    "QueryError",
+    "Random",
+    "RefoldError",
+    "RetryDecision",
+    "RetryPolicy",
+    "RetryState",
+    "Saga",
+    "Signal",
+    "Step",
+    "TerminatedError",
+    "TimeoutError",
+    "TimeoutType",
+    "Turn",
+    "Waiting",
+    "Workflow",
+    "WorkflowDefinition",
+    "WorkflowIDConflictPolicy",
+    "WorkflowIDReusePolicy",
+    "WorkflowInfo",
+    "WorkflowStatus",
+    "WorkflowTaskError",
+    "__version__",
+    "activity",
+    "all_of",
+    "all_settled",
+    "any_of",
+    "cancel",
+    "decide",
+    "decide_turn",
+    "deprecate_patch",
+    "evolve",
+    "execute_activity",
+    "first_of",
+    "fold",
+    "info",
+    "initial_state",
+    "is_terminal",
+    "log",
+    "next_attempt",
+    "now",
+    "open_executions",
+    "outstanding",
+    "patched",
+    "quarantined",
+    "random",
+    "shield",
+    "side_effect",
+    "sleep",
+    "start",
+    "uuid4",
+    "wait_until",
+    "with_timeout",
+    "workflow",
+]

@@ -1,0 +1,161 @@
+"""Which event a message becomes.
+
+``decide(state, message)`` answers with the external event to record, or with None where the message was heard before, or raises
+:class:`MessageError` where it cannot be: unknown activities and timers, runs that are closed or have not begun.  Adapters are
+at-least-once, so a repeated completion is silently the same as none; it is never logged and never recorded twice.
+
+One rule: nothing is decided here that is not a function of the state and the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from refold import events as ev
+from refold import messages as ms
+from refold.errors import MessageError
+from refold.flags import CURRENT_FLAGS, SCHEMA_VERSION
+from refold.state import ExecutionState, Ledger
+
+
+#: Message class to the event it becomes, for those that settle a command.
+_OUTCOMES: dict[type[ms.Message], tuple[type[ev.HistoryEvent], type[ev.HistoryEvent]]] = {
+    ms.CompleteActivity: (ev.ActivityTaskScheduled, ev.ActivityTaskCompleted),
+    ms.FailActivity: (ev.ActivityTaskScheduled, ev.ActivityTaskFailed),
+    ms.TimeOutActivity: (ev.ActivityTaskScheduled, ev.ActivityTaskTimedOut),
+    ms.ReportActivityCanceled: (ev.ActivityTaskScheduled, ev.ActivityTaskCanceled),
+    ms.FireTimer: (ev.TimerStarted, ev.TimerFired),
+}
+_FIELDS: dict[type[ms.Message], tuple[str, ...]] = {
+    cls: tuple(field.name for field in attrs.fields(cls)) for cls in ms.MESSAGES.values()
+}
+
+
+def decide_turn(state: ExecutionState | Ledger, messages: Sequence[ms.Message], *, at: int) -> list[ev.HistoryEvent]:
+    """The external events of one turn: what ``messages`` become, messages to the workflow first (rule 1 of ``flags``).
+
+    Changes nothing; a message that repeats an earlier one of the same turn is left out like one heard before.  Raises
+    :class:`MessageError` for the first message that cannot be, RF3007 for a termination among others.
+    """
+    if len(messages) > 1 and any(isinstance(message, ms.TerminateWorkflow) for message in messages):
+        raise MessageError(
+            "RF3007",
+            "TerminateWorkflow came together with other messages",
+            why="it closes the run without asking its code, so the others would be lost",
+            fix="make a turn of it alone",
+        )
+    events: list[ev.HistoryEvent] = []
+    heard: dict[tuple[str, object], bool] = {}
+    starting = False
+    for message in sorted(messages, key=lambda message: message.rank):
+        event_id = state.last_event_id + 1 + len(events)
+        event = decide(state, message, at=at, event_id=event_id, starting=starting)
+        key = _identity(message)
+        if event is None or (key is not None and key in heard):
+            continue
+        if key is not None:
+            heard[key] = True
+        starting = starting or isinstance(message, ms.StartWorkflow)
+        events.append(event)
+    return events
+
+
+def _identity(message: ms.Message) -> tuple[str, object] | None:
+    """What makes two messages the same: the command they settle, or the request they carry."""
+    if type(message) in _OUTCOMES:
+        return ("seq", getattr(message, "seq", None))
+    if isinstance(message, ms.StartWorkflow):
+        return ("run", message.run_id)
+    request_id = getattr(message, "request_id", "")
+    return ("request", request_id) if request_id else None
+
+
+def decide(
+    state: ExecutionState | Ledger, message: ms.Message, *, at: int, event_id: int | None = None, starting: bool = False
+) -> ev.HistoryEvent | None:
+    """The event that ``message`` becomes in the next turn, at time ``at``, or None if it was heard before.
+
+    ``event_id`` is the number it gets (the next one, if None); ``starting`` says that the run starts earlier in the same turn.
+    Raises :class:`MessageError` (RF3001, RF3002, RF3003, RF3006).
+    """
+    head = (state.last_event_id + 1 if event_id is None else event_id, state.turn + 1, at)
+    if isinstance(message, ms.StartWorkflow):
+        return _start(state, message, head)
+    if state.started is None and not starting:
+        raise MessageError(
+            "RF3002",
+            f"{type(message).__name__} came before the run has started",
+            why="the first message of every run is StartWorkflow",
+            fix="start the run first",
+        )
+    outcome = _OUTCOMES.get(type(message))
+    if outcome is not None:
+        return _settle(state, message, outcome, head)
+    if isinstance(message, ms.SignalWorkflow | ms.CancelWorkflow):
+        if message.request_id and message.request_id in state.request_ids:
+            return None
+        _need_open(state, message)
+        kind = (
+            ev.WorkflowExecutionSignaled if isinstance(message, ms.SignalWorkflow) else ev.WorkflowExecutionCancelRequested
+        )
+        return kind(*head, **_fields(message))
+    if isinstance(message, ms.TerminateWorkflow):
+        _need_open(state, message)
+        return ev.WorkflowExecutionTerminated(*head, **_fields(message))
+    raise MessageError(
+        "RF3003",
+        f"{type(message).__name__} is not a message this kernel knows",
+        why="only the messages of refold.messages have a meaning",
+        fix="see the reference of messages",
+    )
+
+
+def _start(state: ExecutionState | Ledger, message: ms.StartWorkflow, head: tuple[int, int, int]) -> ev.HistoryEvent | None:
+    if state.started is not None:
+        if state.started.run_id == message.run_id:
+            return None
+        raise MessageError(
+            "RF3006",
+            f"run {state.started.run_id} has started already",
+            why="a run has one beginning",
+            fix="start a new run under another run id",
+        )
+    return ev.WorkflowExecutionStarted(*head, flags=list(CURRENT_FLAGS), schema_version=SCHEMA_VERSION, **_fields(message))
+
+
+def _settle(
+    state: ExecutionState | Ledger,
+    message: Any,
+    outcome: tuple[type[ev.HistoryEvent], type[ev.HistoryEvent]],
+    head: tuple[int, int, int],
+) -> ev.HistoryEvent | None:
+    opened, settled = outcome
+    pending = state.pending.get(message.seq)
+    if pending.__class__ is opened:
+        return settled(*head, **_fields(message))
+    if pending is None and 0 < message.seq <= state.last_seq:
+        return None  # it was settled before, or fell away with its branch or its run
+    raise MessageError(
+        "RF3003",
+        f"{type(message).__name__} names seq {message.seq}, which is "
+        + (f"of a {type(pending).__name__}" if pending is not None else "of no command of this run"),
+        why=f"the run has used the numbers 1 to {state.last_seq}",
+        fix="check that the message belongs to this run",
+    )
+
+
+def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:
+    if state.closed is not None:
+        raise MessageError(
+            "RF3001",
+            f"{type(message).__name__} came to a run that is {state.status.value}",
+            why="a closed run takes no messages",
+            fix="address the run that is open now, or start one",
+        )
+
+
+def _fields(message: ms.Message) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in _FIELDS[type(message)]}

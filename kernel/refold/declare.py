@@ -1,0 +1,344 @@
+"""What an author declares: activities, workflows, signals and queries.
+
+One rule: a declaration is a value that is checked when it is made, at import, and knows nothing of any run.  The same values are
+used by the workflow (``yield from approval.receive()``), by clients (``handle.signal(approval, ...)``) and by workers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Coroutine, Generator
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+import attrs
+
+from refold.effects import ActivityType, ScheduleActivity, Workflow
+from refold.errors import DefinitionError, PayloadError
+from refold.ids import checked_id
+from refold.payloads import Plain, decode, decoder, encode
+from refold.policies import ActivityCancellationType, ActivityOptions, RetryPolicy
+from refold.waits import AnswerQuery, HandleSignal, ReceiveSignal, Routine
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Signature:
+    """The declared types of a function, resolved when they are first needed."""
+
+    def __init__(self, function: Callable[..., Any], what: str) -> None:
+        self.function = function
+        self.what = what
+        self.parameters = inspect.signature(function).parameters
+        for parameter in self.parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                raise _misuse(f"{what} takes **{parameter.name}", "arguments are stored in order, without names")
+        required = [p for p in self.parameters.values() if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+        self.count_min = len(required)
+        variadic = any(p.kind is p.VAR_POSITIONAL for p in self.parameters.values())
+        self.count_max = 10**6 if variadic else len(self.parameters)
+
+    @cached_property
+    def hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(self.function)
+        except NameError as error:
+            raise _misuse(
+                f"the annotations of {self.what} cannot be resolved: {error}",
+                "types decide how stored data is read, so they must be importable where the function is",
+            ) from error
+
+    @cached_property
+    def result_type(self) -> Any:
+        """What the function returns; for a workflow, what its generator returns."""
+        hint = self.hints.get("return", Any)
+        if typing.get_origin(hint) is not None and hint is not Any:
+            origin = typing.get_origin(hint)
+            if origin is Generator and len(typing.get_args(hint)) == 3:
+                return typing.get_args(hint)[2]
+        return hint
+
+    def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments in order; raises :class:`DefinitionError` (RF1002) where they do not fit the function."""
+        if not kwargs and self.count_min <= len(args) <= self.count_max:
+            return args
+        try:
+            bound = inspect.signature(self.function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise _misuse(f"{self.what} was called with other arguments than it takes: {error}", "see its signature") from None
+        bound.apply_defaults()
+        return bound.args
+
+    def decode_input(self, plain: typing.Sequence[Plain]) -> tuple[Any, ...]:
+        """Stored arguments as the declared types."""
+        if not self.count_min <= len(plain) <= self.count_max:
+            raise PayloadError(
+                "RF1302",
+                f"{self.what} was given {len(plain)} arguments and takes {self.count_min} to {self.count_max}",
+                why="the caller and this code do not agree on its signature",
+                fix="give new parameters a default, and keep old ones",
+            )
+        parameters = list(self.parameters.values())
+        values: list[Any] = []
+        for index, item in enumerate(plain):
+            parameter = parameters[min(index, len(parameters) - 1)]
+            values.append(decode(item, self.hints.get(parameter.name, Any)))
+        return tuple(values)
+
+
+def _misuse(what: str, why: str) -> DefinitionError:
+    return DefinitionError("RF1002", what, why=why, fix="change the declaration or the call")
+
+
+class Activity(Generic[P, T]):
+    """A function with effects, run by a worker.
+
+    Calling it makes an inert :class:`ScheduleActivity`; ``.fn`` is the function itself, for workers and unit tests;
+    ``.options(...)`` returns a copy with other options.
+    """
+
+    def __init__(
+        self, fn: Callable[P, Any], name: str, options: ActivityOptions, executor: str, signature: _Signature | None = None
+    ) -> None:
+        self.fn = fn
+        self.name = checked_id(name, "activity name")
+        self.default_options = options
+        #: ``thread``, ``process`` or ``async``: where a worker runs it.
+        self.executor = executor
+        self._signature = signature or _Signature(fn, f"activity {name!r}")
+        self.__doc__ = fn.__doc__
+        self.__name__ = getattr(fn, "__name__", name)
+
+    def __repr__(self) -> str:
+        return f"<activity {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ScheduleActivity[T]:
+        return ScheduleActivity(self.type, self._signature.positional(args, kwargs))
+
+    @cached_property
+    def type(self) -> ActivityType[T]:
+        """What the kernel needs to know of it."""
+        return ActivityType(self.name, self.default_options.to_plain(), decoder(self.result_type))
+
+    @property
+    def result_type(self) -> Any:
+        """The declared type of the result."""
+        return self._signature.result_type
+
+    def decode_input(self, plain: typing.Sequence[Plain]) -> tuple[Any, ...]:
+        """Stored arguments as the declared types; raises :class:`PayloadError` (RF1302) where they do not fit."""
+        return self._signature.decode_input(plain)
+
+    def options(self, **changes: Any) -> Activity[P, T]:
+        """A copy with other :class:`ActivityOptions`; raises :class:`DefinitionError` (RF1004) for what is no option."""
+        options = _evolve_options(self.default_options, changes)
+        return Activity(self.fn, self.name, options, self.executor, self._signature)
+
+
+def _evolve_options(options: ActivityOptions, changes: dict[str, Any]) -> ActivityOptions:
+    known = {field.name for field in attrs.fields(ActivityOptions)}
+    if unknown := sorted(changes.keys() - known):
+        raise DefinitionError(
+            "RF1004",
+            f"{unknown[0]!r} is not an activity option",
+            why=f"the options are {', '.join(sorted(known))}",
+            fix="check the spelling",
+        )
+    return attrs.evolve(options, **changes)
+
+
+@overload
+def activity(fn: Callable[P, Coroutine[Any, Any, T]], /) -> Activity[P, T]: ...
+@overload
+def activity(fn: Callable[P, T], /) -> Activity[P, T]: ...
+@overload
+def activity(
+    *,
+    name: str | None = None,
+    executor: typing.Literal["thread", "process"] | None = None,
+    task_queue: str | None = None,
+    schedule_to_close_timeout: timedelta | None = None,
+    schedule_to_start_timeout: timedelta | None = None,
+    start_to_close_timeout: timedelta | None = None,
+    heartbeat_timeout: timedelta | None = None,
+    retry_policy: RetryPolicy | None = None,
+    cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
+) -> _ActivityDecorator: ...
+def activity(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    executor: str | None = None,
+    retry_policy: RetryPolicy | None = None,
+    **options: Any,
+) -> Any:
+    """Declare an activity: ``@activity`` or ``@activity(start_to_close_timeout=..., retry_policy=..., ...)``.
+
+    The function may be sync (run in a thread, or with ``executor="process"`` in another process) or ``async def``.
+    """
+    settings = _evolve_options(ActivityOptions(retry_policy=retry_policy or RetryPolicy()), options)
+
+    def declare(function: Callable[..., Any]) -> Activity[..., Any]:
+        if not callable(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise _misuse(f"{function!r} cannot be an activity", "an activity is a function that returns, sync or async")
+        is_async = inspect.iscoroutinefunction(function)
+        if executor not in (None, "thread", "process") or (is_async and executor is not None):
+            raise _misuse(f"executor={executor!r} does not fit {function!r}", "a sync function runs in a thread or a process")
+        label = name or getattr(function, "__name__", "")
+        return Activity(function, label, settings, "async" if is_async else executor or "thread")
+
+    return declare if fn is None else declare(fn)
+
+
+class _ActivityDecorator(typing.Protocol):
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, T]], /) -> Activity[P, T]: ...
+    @overload
+    def __call__(self, fn: Callable[P, T], /) -> Activity[P, T]: ...
+    def __call__(self, fn: Any, /) -> Any: ...
+
+
+class WorkflowDefinition(Generic[P, T]):
+    """A workflow: a name, the generator function, and the types of its input and result.
+
+    Calling it makes an inert :class:`Routine`, so that a workflow composes into another by ``yield from``.
+    """
+
+    def __init__(self, fn: Callable[P, Workflow[T]], name: str, failure_exception_types: tuple[type[BaseException], ...]) -> None:
+        self.fn = fn
+        self.name = checked_id(name, "workflow name")
+        #: Exceptions that fail the run, besides the failures of refold; any other parks it as a bug.
+        self.failure_exception_types = failure_exception_types
+        self._signature = _Signature(fn, f"workflow {name!r}")
+        self.__doc__ = fn.__doc__
+        self.__name__ = getattr(fn, "__name__", name)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Routine[T]:
+        return Routine(self.fn, args, kwargs)
+
+    @property
+    def result_type(self) -> Any:
+        """The declared type of what the workflow returns."""
+        return self._signature.result_type
+
+    def encode_input(self, *args: Any, **kwargs: Any) -> list[Plain]:
+        """Arguments as plain data, checked against the signature and the declared types."""
+        plain = [encode(value) for value in self._signature.positional(args, kwargs)]
+        self.decode_input(plain)
+        return plain
+
+    def decode_input(self, plain: typing.Sequence[Plain]) -> tuple[Any, ...]:
+        """Stored arguments as the declared types; raises :class:`PayloadError` (RF1302) where they do not fit."""
+        return self._signature.decode_input(plain)
+
+
+class _WorkflowDecorator(typing.Protocol):
+    def __call__(self, fn: Callable[P, Workflow[T]], /) -> WorkflowDefinition[P, T]: ...
+
+
+@overload
+def workflow(fn: Callable[P, Workflow[T]], /) -> WorkflowDefinition[P, T]: ...
+@overload
+def workflow(
+    *, name: str | None = None, failure_exception_types: typing.Sequence[type[BaseException]] = ()
+) -> _WorkflowDecorator: ...
+def workflow(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    failure_exception_types: typing.Sequence[type[BaseException]] = (),
+) -> Any:
+    """Declare a workflow: ``@workflow`` on a generator function that yields effects and returns the result."""
+
+    def declare(function: Callable[..., Any]) -> WorkflowDefinition[..., Any]:
+        if not inspect.isgeneratorfunction(function):
+            kind = "an async function" if inspect.iscoroutinefunction(function) else "not a generator function"
+            if inspect.isasyncgenfunction(function):
+                kind = "an async generator"
+            raise DefinitionError(
+                "RF1001",
+                f"{getattr(function, '__qualname__', function)!r} is {kind}",
+                why="the kernel drives a workflow through `yield`; it has no event loop",
+                fix="write `def` with `yield from` for each effect; a workflow without effects needs none of refold",
+            )
+        return WorkflowDefinition(function, name or function.__name__, tuple(failure_exception_types))
+
+    return declare if fn is None else declare(fn)
+
+
+class Signal(Generic[T]):
+    """A message that a client or another workflow sends: ``Signal("approval", Approval)``; without a type, no payload."""
+
+    @overload
+    def __init__(self: Signal[None], name: str) -> None: ...
+    @overload
+    def __init__(self, name: str, type: type[T]) -> None: ...
+    def __init__(self, name: str, type: Any = None) -> None:
+        self.name = checked_id(name, "signal name")
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"<signal {self.name}>"
+
+    def encode(self, payload: object) -> list[Plain]:
+        """A payload as the plain arguments of the message, checked against the declared type."""
+        if self.type is None:
+            if payload is not None:
+                raise _misuse(f"signal {self.name!r} takes no payload", "it was declared without a type")
+            return []
+        plain = encode(payload)
+        decode(plain, self.type)
+        return [plain]
+
+    def decode(self, input: list[Plain]) -> T:
+        """The payload of a message, as the declared type."""
+        if self.type is None:
+            return cast(T, None)
+        if len(input) != 1:
+            raise PayloadError(
+                "RF1302",
+                f"signal {self.name!r} came with {len(input)} payloads instead of one",
+                why="the sender does not know its type",
+                fix="send it through the declared Signal",
+            )
+        return cast(T, decode(input[0], self.type))
+
+    def receive(self) -> ReceiveSignal[T]:
+        """Take the next one, in order of arrival; those that came early are buffered."""
+        return ReceiveSignal(self.name, self.decode)
+
+    def handle(self, handler: Callable[[T], Any] | Callable[[], Any]) -> HandleSignal:
+        """From now on, run ``handler`` (a function or a generator function) for each; early ones are handled first."""
+        takes_payload = self.type is not None
+        count = len(inspect.signature(handler).parameters)
+        if count != takes_payload:
+            raise _misuse(
+                f"the handler of signal {self.name!r} takes {count} arguments instead of {int(takes_payload)}",
+                "it is called with the payload, or with nothing where the signal has none",
+            )
+        return HandleSignal(self.name, self.decode, handler, takes_payload)
+
+
+class Query(Generic[T]):
+    """A question to a run, also a closed one: ``Query("status", str)`` with the type of the answer."""
+
+    def __init__(self, name: str, type: type[T]) -> None:
+        self.name = checked_id(name, "query name")
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"<query {self.name}>"
+
+    def answer(self, function: Callable[..., T]) -> AnswerQuery:
+        """From now on, answer with ``function``, which reads the workflow's variables and must not yield."""
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise _misuse(f"the answer of query {self.name!r} is a generator or coroutine", "a query only reads")
+        return AnswerQuery(self.name, function)

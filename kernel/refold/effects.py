@@ -1,0 +1,88 @@
+"""What a workflow yields: the base of all effects, and the commands.
+
+An :class:`Effect` is a frozen value that iterates by yielding itself, so ``yield effect`` and ``yield from effect`` are the same
+to the kernel, and ``yield from`` has the precise static type of the answer.  Making one does nothing.
+
+The effects in this module are *commands*: they leave the kernel and are recorded as events.  Those that are answered inside
+the turn are in ``waits``.  One rule: no effect knows how it is carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import attrs
+
+from refold.payloads import Plain
+from refold.unyielded import MAKER
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Effect(Generic[T_co]):
+    """Something a workflow asks for; ``yield from effect`` gives the answer, a ``T``."""
+
+    __slots__ = ("__weakref__",)
+
+    def __attrs_post_init__(self) -> None:
+        maker = MAKER.get()
+        if maker is not None:
+            maker.made(self)
+
+    if TYPE_CHECKING:
+        # One of the four type checkers only sees through ``yield from`` on a real generator type.
+        def __iter__(self) -> Generator[Effect[Any], object, T_co]: ...
+
+    else:
+
+        def __iter__(self):
+            return (yield self)
+
+
+#: What a workflow function returns: a generator of effects whose ``return`` is a ``T``.
+Workflow: TypeAlias = Generator[Effect[Any], object, T]
+
+
+@attrs.frozen(weakref_slot=False)
+class ActivityType(Generic[T]):
+    """What the kernel needs to know of an activity: its name, its options as plain data, and how to read its result."""
+
+    name: str
+    options: dict[str, Plain] = attrs.field(factory=dict)
+    #: Turns the plain result into the declared type; ``None`` where it is taken as it is.
+    decode: Callable[[Plain], T] | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen(weakref_slot=False)
+class ScheduleActivity(Effect[T_co]):
+    """Run an activity; answers with its result or raises :class:`ActivityError`."""
+
+    activity: ActivityType[Any]
+    args: tuple[object, ...] = ()
+
+
+@attrs.frozen(weakref_slot=False)
+class StartTimer(Effect[None]):
+    """Wait for a durable timer; ``duration`` is at least zero."""
+
+    duration: timedelta
+
+
+@attrs.frozen(weakref_slot=False)
+class RecordMarker(Effect[T_co]):
+    """Compute a value once, on the first run, and take the recorded one on every replay."""
+
+    marker_name: str
+    compute: Callable[[], T_co] = attrs.field(eq=False)
+    decode: Callable[[Plain], T_co] | None = attrs.field(default=None, eq=False)
+
+
+@attrs.frozen(weakref_slot=False)
+class AskPatch(Effect[bool]):
+    """Ask whether this run takes the patched path; the answer is fixed, by id, when it is first asked."""
+
+    patch_id: str
+    deprecated: bool = False

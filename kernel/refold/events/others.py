@@ -1,0 +1,156 @@
+"""Child workflows and other runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from refold.events.base import HistoryEvent, PlainDict
+from refold.failures import Failure
+from refold.payloads import Plain
+
+
+@attrs.frozen
+class StartChildWorkflowExecutionInitiated(HistoryEvent):
+    """The workflow asked for a child workflow."""
+
+    external = False
+    seq: int
+    branch: int
+    workflow_id: str
+    workflow_type: str
+    input: Sequence[Plain] = ()
+    options: PlainDict | None = None
+    headers: PlainDict | None = None
+    source: str = ""
+
+
+@attrs.frozen
+class StartChildWorkflowExecutionFailed(HistoryEvent):
+    """The child could not be started; ``cause`` is for instance ``WORKFLOW_ALREADY_EXISTS``."""
+
+    external = True
+    seq: int
+    cause: str
+
+
+@attrs.frozen
+class ChildWorkflowExecutionStarted(HistoryEvent):
+    """The child runs."""
+
+    external = True
+    seq: int
+    run_id: str
+
+
+@attrs.frozen
+class ChildWorkflowExecutionCompleted(HistoryEvent):
+    """The child returned."""
+
+    external = True
+    seq: int
+    result: Plain = None
+
+
+@attrs.frozen
+class ChildWorkflowExecutionFailed(HistoryEvent):
+    """The child failed for good."""
+
+    external = True
+    seq: int
+    failure: Failure
+    retry_state: str | None = None
+
+
+@attrs.frozen
+class ChildWorkflowExecutionCanceled(HistoryEvent):
+    """The child was cancelled."""
+
+    external = True
+    seq: int
+    details: Sequence[Plain] = ()
+
+
+@attrs.frozen
+class ChildWorkflowExecutionTimedOut(HistoryEvent):
+    """The child took longer than it was allowed."""
+
+    external = True
+    seq: int
+    retry_state: str | None = None
+
+
+@attrs.frozen
+class ChildWorkflowExecutionTerminated(HistoryEvent):
+    """Someone terminated the child."""
+
+    external = True
+    seq: int
+    reason: str = ""
+
+
+@attrs.frozen
+class SignalExternalWorkflowExecutionInitiated(HistoryEvent):
+    """The workflow sent a signal to another run."""
+
+    external = False
+    seq: int
+    branch: int
+    workflow_id: str
+    signal_name: str
+    input: Sequence[Plain] = ()
+    run_id: str | None = None
+    child_workflow_only: bool = False
+    headers: PlainDict | None = None
+    source: str = ""
+
+
+@attrs.frozen
+class ExternalWorkflowExecutionSignaled(HistoryEvent):
+    """The other run accepted the signal."""
+
+    external = True
+    seq: int
+    run_id: str | None = None
+
+
+@attrs.frozen
+class SignalExternalWorkflowExecutionFailed(HistoryEvent):
+    """The other run is unknown or closed."""
+
+    external = True
+    seq: int
+    cause: str
+
+
+@attrs.frozen
+class RequestCancelExternalWorkflowExecutionInitiated(HistoryEvent):
+    """The workflow asked another run to stop."""
+
+    external = False
+    seq: int
+    branch: int
+    workflow_id: str
+    run_id: str | None = None
+    child_workflow_only: bool = False
+    reason: str = ""
+    source: str = ""
+
+
+@attrs.frozen
+class ExternalWorkflowExecutionCancelRequested(HistoryEvent):
+    """The other run accepted the request."""
+
+    external = True
+    seq: int
+    run_id: str | None = None
+
+
+@attrs.frozen
+class RequestCancelExternalWorkflowExecutionFailed(HistoryEvent):
+    """The other run is unknown or closed."""
+
+    external = True
+    seq: int
+    cause: str

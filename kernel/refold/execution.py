@@ -1,0 +1,358 @@
+"""``Execution``: one run, live in memory, for whoever embeds the kernel.
+
+    execution = Execution.load(process_order, history)           # replays, or raises NondeterminismError
+    turn = execution.turn(CompleteActivity(seq=2, result=7), at=now_us)
+    store.append(run_id, turn.events)                            # the whole turn or nothing
+    for command in turn.commands:
+        executor.submit(run_id, command)                         # reports back with a message
+
+An execution is driven by one thread at a time.  It owns its generators: close it (or use ``with``) when it is not needed any more.
+Until then it is kept alive here, as a generator that is left to the garbage collector would run its ``finally`` on any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from types import TracebackType
+from typing import Any
+
+import attrs
+
+from refold import events as ev
+from refold.branches import Branch, discard
+from refold.decide import decide_turn
+from refold.declare import Query, WorkflowDefinition
+from refold.divergence import InputPolicy
+from refold.errors import HistoryError, MessageError, QueryError, RefoldError
+from refold.evolve import apply, outstanding
+from refold.interpreter import run_turn
+from refold.messages import Message
+from refold.payloads import Plain, encode
+from refold.scheduler import Scheduler
+from refold.source import traceback_frames, user_frames
+from refold.state import ExecutionState, Ledger, is_terminal
+from refold.tape import Tape
+from refold.unyielded import MAKER, ReadOnly, Recorder
+from refold.waits import Log
+
+_COMMANDS = (
+    ev.ActivityTaskScheduled,
+    ev.ActivityTaskCancelRequested,
+    ev.TimerStarted,
+    ev.TimerCanceled,
+    ev.StartChildWorkflowExecutionInitiated,
+    ev.SignalExternalWorkflowExecutionInitiated,
+    ev.RequestCancelExternalWorkflowExecutionInitiated,
+)
+
+#: Executions that are not closed: held here so that none is left to the garbage collector.
+_OPEN: dict[int, Execution] = {}
+_numbers = count()
+
+
+def open_executions() -> tuple[Execution, ...]:
+    """The executions of this process that were neither closed nor have ended."""
+    return tuple(_OPEN.values())
+
+
+@attrs.frozen(kw_only=True)
+class Turn:
+    """One turn that was made: append ``events`` whole or not at all, then carry out ``commands``."""
+
+    number: int
+    at: int
+    #: Events recorded before this turn.
+    length_before: int
+    #: External events, then derived ones; empty if every message was heard before.
+    events: Sequence[ev.HistoryEvent]
+    #: The derived events that ask for something to be done, without those that cancel out within the turn.
+    commands: Sequence[ev.Command]
+    #: What the workflow logged.
+    logs: Sequence[Log]
+    #: Where code yielded while it was being closed (RF1103).
+    complaints: Sequence[str]
+    #: The terminal event, if the turn closed the run.
+    closed: ev.HistoryEvent | None
+
+
+@attrs.frozen
+class Waiting:
+    """What one branch of a run waits for: the command, signal name or other effect, and the user's frames, outermost first."""
+
+    branch: int
+    wait: object
+    frames: Sequence[str]
+
+
+class Execution:
+    """One run: its state, and its code suspended where the history has brought it."""
+
+    def __init__(self, definition: WorkflowDefinition[..., Any], *, input_policy: InputPolicy = InputPolicy.STRICT) -> None:
+        self.definition = definition
+        self._ledger = Ledger()
+        self._tape = Tape(self._ledger, input_policy)
+        self._run = Scheduler(definition, self._ledger, self._tape)
+        self._driving = False
+        #: Why it cannot be driven any more: closed, or an error in the midst of a turn.
+        self._dead: str | None = None
+        self._number = next(_numbers)
+        _OPEN[self._number] = self
+
+    # Making ---------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(
+        cls,
+        definition: WorkflowDefinition[..., Any],
+        history: Sequence[ev.HistoryEvent],
+        *,
+        input_policy: InputPolicy = InputPolicy.STRICT,
+    ) -> Execution:
+        """The run that a history (possibly empty) has brought about, ready for its next turn.
+
+        Raises :class:`NondeterminismError` (RF4001) if the code takes another path than the history,
+        :class:`HistoryError` (RF20xx) if the history cannot be right, and :class:`DefinitionError` for the author's mistakes.
+        """
+        execution = cls(definition, input_policy=input_policy)
+        try:
+            execution._replay(history)
+        except BaseException:
+            execution.close()
+            raise
+        return execution
+
+    @classmethod
+    def replay(cls, definition: WorkflowDefinition[..., Any], history: Sequence[ev.HistoryEvent]) -> ExecutionState:
+        """Check that code and history agree, inputs included, and return the state; raises as :meth:`load` does."""
+        with cls.load(definition, history) as execution:
+            return execution.state
+
+    # Driving --------------------------------------------------------------------------------------------------------
+
+    def turn(self, *messages: Message, at: int) -> Turn:
+        """Make the next turn of ``messages`` at time ``at`` (microseconds since the epoch; never before the last turn's).
+
+        Raises :class:`MessageError` (RF30xx) for a message that cannot be, and nothing has changed; any other error means that the
+        turn could not be made: nothing of it may be stored, and the execution can only be closed.
+        """
+        self._need_alive()
+        ledger, tape, run = self._ledger, self._tape, self._run
+        at = max(at, ledger.at)
+        length_before = ledger.last_event_id
+        externals = decide_turn(ledger, messages, at=at)
+        if not externals:
+            return self._made(length_before, [], [])
+        self._check_type(externals[0])
+        tape.turn, tape.at, tape.length_before = ledger.turn + 1, at, length_before
+        tape.history = None
+        tape.written = list(externals)
+        run.recorder = Recorder() if run.recorder is None else run.recorder
+        run.logs = []
+        complaints = self._drive(lambda: self._live(externals))
+        return self._made(length_before, tape.written, complaints)
+
+    def _live(self, externals: Sequence[ev.HistoryEvent]) -> list[str]:
+        recorder = self._run.recorder
+        assert recorder is not None
+        token = MAKER.set(recorder)
+        try:
+            complaints = run_turn(self._run, externals)
+            recorder.check()
+        finally:
+            MAKER.reset(token)
+        return complaints
+
+    def _made(self, length_before: int, events: Sequence[ev.HistoryEvent], complaints: Sequence[str]) -> Turn:
+        ledger = self._ledger
+        closed = ledger.closed if events else None
+        if ledger.closed is not None:
+            _OPEN.pop(self._number, None)
+        return Turn(
+            number=ledger.turn,
+            at=ledger.at,
+            length_before=length_before,
+            events=tuple(events),
+            commands=() if closed is not None else _commands(ledger, events),
+            logs=tuple(self._run.logs),
+            complaints=tuple(complaints),
+            closed=closed,
+        )
+
+    def _replay(self, history: Sequence[ev.HistoryEvent]) -> None:
+        self._drive(lambda: self._replay_turns(history))
+
+    def _replay_turns(self, history: Sequence[ev.HistoryEvent]) -> list[str]:
+        tape, ledger, run = self._tape, self._ledger, self._run
+        tape.history = history
+        end = len(history)
+        position = 0
+        if end:
+            self._check_type(history[0])
+        while position < end:
+            turn = history[position].turn
+            first = position
+            while position < end and history[position].external and history[position].turn == turn:
+                position += 1
+            if position == first:
+                raise _starts_derived(history[first])
+            tape.turn, tape.at, tape.pos, tape.length_before = turn, history[first].at, position, ledger.last_event_id
+            run_turn(run, history[first:position])
+            tape.end_turn(position, run.patches)
+            position = tape.pos
+            while position < end and history[position].__class__ is ev.MessageUndelivered:
+                apply(ledger, history[position])
+                position += 1
+        if ledger.closed is not None:
+            _OPEN.pop(self._number, None)
+        return []
+
+    def _drive(self, action: Callable[[], list[str]]) -> list[str]:
+        if self._driving:
+            raise MessageError(
+                "RF3004",
+                "the execution is being driven already",
+                why="workflow code, a handler or another thread called into the execution that runs it",
+                fix="drive an execution from one thread, and never from its own workflow",
+            )
+        self._driving = True
+        try:
+            return action()
+        except BaseException as error:
+            self._dead = f"an earlier turn failed ({type(error).__name__})"
+            raise
+        finally:
+            self._driving = False
+
+    def _check_type(self, event: ev.HistoryEvent) -> None:
+        if self._ledger.started is None and isinstance(event, ev.WorkflowExecutionStarted):
+            if event.workflow_type != self.definition.name:
+                raise HistoryError(
+                    "RF2001",
+                    f"the run is a {event.workflow_type!r}, not a {self.definition.name!r}",
+                    why="a history can only be replayed by the workflow that made it",
+                    fix="load it with the definition of that name",
+                )
+
+    def _need_alive(self) -> None:
+        if self._dead is not None:
+            raise MessageError(
+                "RF3005",
+                f"the execution cannot be driven: {self._dead}",
+                why="its code may be at a point that its history does not tell of",
+                fix="close it and load the run again from its history",
+            )
+
+    # Looking --------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ExecutionState:
+        """The fold of the history so far."""
+        return self._ledger.freeze()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return is_terminal(self._ledger)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Differences in inputs that the policy ``WARN`` let pass."""
+        return tuple(self._tape.warnings)
+
+    @property
+    def outstanding(self) -> tuple[ev.Command, ...]:
+        """The commands whose outcome is awaited."""
+        return outstanding(self._ledger)
+
+    def query(self, query: Query[Any] | str, *args: object) -> Plain:
+        """The answer to a query, as plain data, at this point of the history; also on a closed run.
+
+        Raises :class:`QueryError` (RF1111 where the run has not registered it, RF1112 where its function fails).
+        """
+        name = query if isinstance(query, str) else query.name
+        if self._driving:
+            self._drive(list)
+        answer = self._run.queries.get(name)
+        if answer is None:
+            known = ", ".join(sorted(self._run.queries)) or "none"
+            raise QueryError(
+                "RF1111",
+                f"{self.definition.name} has no answer to query {name!r} at this point",
+                why=f"a workflow answers from the moment it has yielded query.answer(...); known here: {known}",
+                fix="check the name, or ask later",
+            )
+        token = MAKER.set(ReadOnly(f"query {name!r}"))
+        try:
+            return encode(answer.function(*args))
+        except RefoldError:
+            raise
+        except Exception as error:
+            frames = traceback_frames(error)
+            raise QueryError(
+                "RF1112",
+                f"query {name!r} failed with {type(error).__name__}: {error}",
+                why="its function raised",
+                fix="make it read only what exists at every point of the workflow",
+                where=frames[-1] if frames else None,
+            ) from error
+        finally:
+            MAKER.reset(token)
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What each suspended branch waits for, and at which lines of the user's code."""
+        found: list[Waiting] = []
+        branches = [] if self._run.main is None else [self._run.main]
+        for branch in branches:
+            if not branch.ended:
+                found.append(Waiting(branch.id, branch.wait, tuple(user_frames(branch.generator))))
+            branches.extend((branch.children or {}).values())
+        return tuple(found)
+
+    # Closing --------------------------------------------------------------------------------------------------------
+
+    def close(self) -> tuple[str, ...]:
+        """Close all suspended code, on this thread; returns where code yielded while it was closed.  Idempotent.
+
+        Nothing that a ``finally`` block does reaches anyone: its effects are thrown away, and it must not yield (RF1103).
+        """
+        self._dead = self._dead or "it was closed"
+        _OPEN.pop(self._number, None)
+        main: Branch | None = self._run.main
+        if main is None:
+            return ()
+        token = MAKER.set(None)
+        try:
+            return tuple(discard(main))
+        finally:
+            MAKER.reset(token)
+
+    def __enter__(self) -> Execution:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def _commands(ledger: Ledger, events: Sequence[ev.HistoryEvent]) -> tuple[ev.Command, ...]:
+    """The events that ask for something to be done: what was asked and taken back within the turn is left out."""
+    commands: list[ev.Command] = []
+    begun: dict[int, bool] = {}
+    for event in events:
+        if isinstance(event, ev.TimerCanceled | ev.ActivityTaskCancelRequested):
+            if event.seq not in begun:
+                commands.append(event)
+        elif isinstance(event, _COMMANDS):
+            begun[event.seq] = True
+            if event.seq in ledger.pending:
+                commands.append(event)
+    return tuple(commands)
+
+
+def _starts_derived(event: ev.HistoryEvent) -> HistoryError:
+    return HistoryError(
+        "RF2001",
+        f"turn {event.turn} begins with {type(event).__name__} (event {event.event_id}), which a workflow derives",
+        why="each turn begins with what came from outside",
+        fix="restore the run from a backup; report it if no one edited the store",
+    )

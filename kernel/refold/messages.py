@@ -1,0 +1,161 @@
+"""What an adapter tells the kernel.
+
+One rule: a message is a claim, an event is a fact.  ``decide`` turns a message into the external event it becomes, refuses it, or
+finds that it was heard before.  Messages are plain frozen values, so an adapter can store one until its turn comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+
+from refold.failures import Failure
+from refold.payloads import Plain
+
+PlainDict: TypeAlias = dict[str, Any]
+
+
+@attrs.frozen
+class Message:
+    """Base of all messages; ``rank`` 0 stands before 1 in a turn (rule 1 of the order within a turn)."""
+
+    rank: ClassVar[int] = 1
+
+
+@attrs.frozen(kw_only=True)
+class StartWorkflow(Message):
+    """Begin the run; the fields are those of ``WorkflowExecutionStarted``."""
+
+    rank = 0
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str = "default"
+    input: Sequence[Plain] = ()
+    attempt: int = 1
+    identity: str = ""
+    request_id: str = ""
+    random_seed: str | None = None
+    build_id: str | None = None
+    first_run_id: str | None = None
+    continued_run_id: str | None = None
+    parent_workflow_id: str | None = None
+    parent_run_id: str | None = None
+    parent_seq: int | None = None
+    execution_timeout_us: int | None = None
+    run_timeout_us: int | None = None
+    task_timeout_us: int | None = None
+    start_delay_us: int | None = None
+    cron_schedule: str | None = None
+    retry_policy: PlainDict | None = None
+    memo: PlainDict | None = None
+    search_attributes: PlainDict | None = None
+    headers: PlainDict | None = None
+    last_completion_result: Sequence[Plain] | None = None
+    last_failure: Failure | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SignalWorkflow(Message):
+    """Deliver a signal; a repeated ``request_id`` changes nothing."""
+
+    rank = 0
+    signal_name: str
+    input: Sequence[Plain] = ()
+    identity: str = ""
+    request_id: str = ""
+    headers: PlainDict | None = None
+    external_workflow_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CancelWorkflow(Message):
+    """Ask the run to stop; a repeated ``request_id`` changes nothing."""
+
+    rank = 0
+    reason: str = ""
+    identity: str = ""
+    request_id: str = ""
+    external_workflow_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TerminateWorkflow(Message):
+    """End the run without asking its code."""
+
+    reason: str = ""
+    details: Sequence[Plain] = ()
+    identity: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class CompleteActivity(Message):
+    """An activity returned ``result`` (plain data)."""
+
+    seq: int
+    result: Plain = None
+    attempt: int = 1
+    identity: str = ""
+    started_at: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FailActivity(Message):
+    """An activity failed and will not be tried again."""
+
+    seq: int
+    failure: Failure
+    retry_state: str | None = None
+    attempt: int = 1
+    identity: str = ""
+    started_at: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TimeOutActivity(Message):
+    """A timeout of an activity ran out and it will not be tried again."""
+
+    seq: int
+    timeout_type: str
+    retry_state: str | None = None
+    last_failure: Failure | None = None
+    last_heartbeat_details: Sequence[Plain] = ()
+    attempt: int = 1
+    identity: str = ""
+    started_at: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReportActivityCanceled(Message):
+    """An activity stopped because it was asked to, or was withdrawn before it began."""
+
+    seq: int
+    details: Sequence[Plain] = ()
+    attempt: int = 1
+    identity: str = ""
+    started_at: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FireTimer(Message):
+    """A timer is due."""
+
+    seq: int
+
+
+MESSAGES: dict[str, type[Message]] = {
+    cls.__name__: cls
+    for cls in (
+        StartWorkflow,
+        SignalWorkflow,
+        CancelWorkflow,
+        TerminateWorkflow,
+        CompleteActivity,
+        FailActivity,
+        TimeOutActivity,
+        ReportActivityCanceled,
+        FireTimer,
+    )
+}

@@ -1,0 +1,197 @@
+"""Where derived events are written, or, on replay, compared with those written before.
+
+One rule: whatever a workflow does passes through ``record`` (or ``schedule``, its fast twin for activities), which numbers it, folds it
+into the ledger and returns the event: a new one in a live turn, the recorded one on replay.  So a replayed turn has the recorded
+events by construction, and anything else is a divergence in that very turn.
+
+Patch markers are matched by id, not by position: they are passed over wherever they stand, and those that no one has asked for by the
+end of their turn are a divergence, unless they are deprecated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from refold import events as ev
+from refold.divergence import Divergence, InputPolicy, Produced
+from refold.evolve import apply
+from refold.failures import Failure
+from refold.payloads import Plain, encode
+from refold.state import Ledger
+
+#: Fields that must agree whatever the policy, and fields that are compared under the policy for inputs.
+_COMPARED: dict[type[ev.HistoryEvent], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    ev.ActivityTaskScheduled: (("seq", "branch", "activity_type"), ("input",)),
+    ev.ActivityTaskCancelRequested: (("seq", "branch"), ()),
+    ev.TimerStarted: (("seq", "branch"), ("fire_at",)),
+    ev.TimerCanceled: (("seq", "branch"), ()),
+    ev.MarkerRecorded: (("seq", "branch", "marker_name"), ()),
+    ev.WorkflowExecutionCompleted: ((), ("result",)),
+    ev.WorkflowExecutionFailed: ((), ("failure",)),
+    ev.WorkflowExecutionCanceled: ((), ("details",)),
+}
+
+_ATOMS = frozenset({int, str, bool, float, type(None)})
+
+
+class Tape:
+    """The derived events of the turn being made or replayed."""
+
+    __slots__ = ("at", "history", "ledger", "length_before", "policy", "pos", "turn", "warnings", "written")
+
+    def __init__(self, ledger: Ledger, policy: InputPolicy) -> None:
+        self.ledger = ledger
+        self.policy = policy
+        self.turn = 0
+        self.at = 0
+        #: Events recorded before this turn.
+        self.length_before = 0
+        #: The history being replayed, or None in a live turn; ``pos`` is the next event to compare with.
+        self.history: Sequence[ev.HistoryEvent] | None = None
+        self.pos = 0
+        #: Events of the live turn, external ones included.
+        self.written: list[ev.HistoryEvent] = []
+        self.warnings: list[str] = []
+
+    # Writing --------------------------------------------------------------------------------------------------------
+
+    def record(self, kind: type[ev.HistoryEvent], fields: dict[str, Any], source: str) -> Any:
+        """Write a derived event, or match it with the recorded one."""
+        if self.history is not None:
+            event = self._match(kind, fields, source)
+        else:
+            if source:
+                fields["source"] = source
+            event = kind(self.ledger.last_event_id + 1, self.turn, self.at, **fields)
+            self.written.append(event)
+        apply(self.ledger, event)
+        return event
+
+    def recorded_activity(self, branch: int, name: str, args: tuple[Any, ...]) -> ev.ActivityTaskScheduled | None:
+        """The recorded event if it plainly is this activity, folded; None leaves it to ``record``, which says all there is to say."""
+        history = self.history
+        pos = self.pos
+        if history is None or pos >= len(history):
+            return None
+        event = history[pos]
+        ledger = self.ledger
+        if (
+            event.__class__ is ev.ActivityTaskScheduled
+            and event.turn == self.turn  # type: ignore[attr-defined]
+            and event.activity_type == name  # type: ignore[attr-defined]
+            and event.branch == branch  # type: ignore[attr-defined]
+            and event.seq == ledger.last_seq + 1  # type: ignore[attr-defined]
+            and _same_atoms(event.input, args)  # type: ignore[attr-defined]
+        ):
+            self.pos = pos + 1
+            apply(ledger, event)
+            return event  # type: ignore[return-value]
+        return None
+
+    # Replaying ------------------------------------------------------------------------------------------------------
+
+    def _upcoming(self) -> ev.HistoryEvent | None:
+        """The recorded derived event that is next in this turn, past patch markers."""
+        history = self.history
+        assert history is not None
+        while self.pos < len(history):
+            event = history[self.pos]
+            if event.turn != self.turn or event.external:
+                return None
+            if not (isinstance(event, ev.MarkerRecorded) and event.patch_id is not None):
+                return event
+            apply(self.ledger, event)
+            self.pos += 1
+        return None
+
+    def _match(self, kind: type[ev.HistoryEvent], fields: dict[str, Any], source: str) -> ev.HistoryEvent:
+        recorded = self._upcoming()
+        if recorded is None:
+            raise self.diverged(None, Produced(kind.__name__, fields, source), "The code goes on where its history does not.")
+        if recorded.__class__ is not kind:
+            raise self.diverged(recorded, Produced(kind.__name__, fields, source), "They are different commands.")
+        always, by_policy = _COMPARED[kind]
+        for name in always:
+            if getattr(recorded, name) != fields[name]:
+                reason = f"They differ in {name}: history has {getattr(recorded, name)!r}, the code {fields[name]!r}."
+                raise self.diverged(recorded, Produced(kind.__name__, fields, source), reason)
+        for name in by_policy:
+            if not _same(getattr(recorded, name), fields.get(name)):
+                self._inputs_differ(recorded, Produced(kind.__name__, fields, source), name)
+        self.pos += 1
+        return recorded
+
+    def _inputs_differ(self, recorded: ev.HistoryEvent, produced: Produced, name: str) -> None:
+        found = self.diverged(recorded, produced, f"They differ in {name}.")
+        if self.policy is InputPolicy.STRICT:
+            raise found
+        self.warnings.append(str(found))
+
+    def patch_recorded(self, patch_id: str) -> bool:
+        """Whether this turn of the history holds the marker of a patch."""
+        history = self.history
+        assert history is not None
+        if patch_id in self.ledger.patches:
+            return True
+        for pos in range(self.pos, len(history)):
+            event = history[pos]
+            if event.turn != self.turn:
+                break
+            if isinstance(event, ev.MarkerRecorded) and event.patch_id == patch_id:
+                return True
+        return False
+
+    def end_turn(self, first: int, asked: dict[str, bool]) -> None:
+        """Raise unless the recorded turn, which begins at position ``first``, is used up."""
+        left = self._upcoming()
+        if left is not None:
+            raise self.diverged(left, None, "The history goes on where the code does not.")
+        history = self.history
+        assert history is not None
+        for pos in range(first, self.pos):
+            event = history[pos]
+            if (
+                event.__class__ is ev.MarkerRecorded
+                and isinstance(event, ev.MarkerRecorded)
+                and event.patch_id is not None
+                and not event.deprecated
+                and not asked.get(event.patch_id)
+            ):
+                raise self.diverged(event, None, f"Nothing asks for patch {event.patch_id!r} any more; deprecate it first.")
+
+    def diverged(self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str) -> Any:
+        """The error for two sides that do not agree."""
+        history = self.history or ()
+        place = self.pos
+        event_id = history[place].event_id if place < len(history) else len(history)
+        return Divergence(
+            self.ledger.started, self.turn, event_id, recorded, produced, tuple(history[max(0, place - 5) : place]), reason
+        ).error()
+
+
+def _same_atoms(recorded: Sequence[Plain], args: tuple[Any, ...]) -> bool:
+    """Whether arguments that need no encoding are those recorded; False where that cannot be told so simply."""
+    if len(recorded) != len(args):
+        return False
+    for old, new in zip(recorded, args, strict=True):
+        kind = new.__class__
+        if kind not in _ATOMS or kind is not old.__class__ or old != new:
+            return False
+    return True
+
+
+def _same(recorded: Any, produced: Any) -> bool:
+    """Whether plain data is the same, types included: True is not 1, nor is 1 the same as 1.0."""
+    if isinstance(recorded, list | tuple) and isinstance(produced, list | tuple):
+        return len(recorded) == len(produced) and all(map(_same, recorded, produced))
+    if isinstance(recorded, dict) and isinstance(produced, dict):
+        return recorded.keys() == produced.keys() and all(_same(value, produced[key]) for key, value in recorded.items())
+    if isinstance(recorded, Failure) and isinstance(produced, Failure):
+        return (recorded.kind, recorded.type, recorded.message) == (produced.kind, produced.type, produced.message)
+    return recorded.__class__ is produced.__class__ and bool(recorded == produced)
+
+
+def encoded(args: tuple[Any, ...]) -> list[Plain]:
+    """Arguments as plain data."""
+    return [encode(value) for value in args]
