@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from uuid import UUID
@@ -168,14 +169,18 @@ def _converter() -> Converter:
         (Decimal, str, lambda text, _: _decimal(_text(text))),
         (UUID, str, lambda text, _: UUID(_text(text))),
         (bytes, lambda value: base64.b64encode(value).decode(), lambda text, _: base64.b64decode(_text(text), validate=True)),
-        (int, lambda value: value, lambda value, _: _int(value)),
-        (str, lambda value: value, lambda value, _: _text(value)),
-        (bool, lambda value: value, lambda value, _: _bool(value)),
-        (float, lambda value: value, lambda value, _: _float(value)),
+        (int, _bare, lambda value, _: _int(value)),
+        (str, _bare, lambda value, _: _text(value)),
+        (bool, _bare, lambda value, _: _bool(value)),
+        (float, _bare, lambda value, _: _float(value)),
     ]
     for type_, to_plain, from_plain in hooks:
+        if type_ in (int, str, bool, float):
+            # These exactly, not what derives from them: an enum that is also text or a number is an enum first.
+            converter.register_structure_hook_func(lambda wanted, exact=type_: wanted is exact, from_plain)
+        else:
+            converter.register_structure_hook(type_, from_plain)
         converter.register_unstructure_hook(type_, to_plain)
-        converter.register_structure_hook(type_, from_plain)
     converter.register_unstructure_hook_func(_is_plain_tuple, lambda value: [converter.unstructure(v) for v in value])
     return converter
 
@@ -192,6 +197,10 @@ def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise _cannot(f"the datetime {value.isoformat()} has no time zone", "")
     return value
+
+
+def _bare(value: object) -> object:
+    return value.value if isinstance(value, Enum) else value
 
 
 def _text(value: object) -> str:
