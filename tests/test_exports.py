@@ -11,20 +11,17 @@ import pytest
 
 import refold
 import refold_adapters
+from refold import events, messages
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 PACKAGES = pytest.mark.parametrize("package", [refold, refold_adapters], ids=lambda package: package.__name__)
 
-_BLOCK = re.compile(r"^```\{(?P<directive>auto\w+|py:\w+)\} (?P<name>[\w.]+)", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^\.\. (?:auto|py:)(?!module)\w+:: (?P<name>[\w.]+)", re.MULTILINE)
 
 
 def documented_names(text: str) -> set[str]:
     """The full names that a page of the reference documents by a directive; a mention in prose does not count."""
-    return {
-        match["name"]
-        for match in _BLOCK.finditer(text)
-        if match["directive"] not in ("automodule", "py:module")
-    }
+    return {match["name"] for match in _DIRECTIVE.finditer(text)}
 
 
 def undeclared_names(module: ModuleType) -> set[str]:
@@ -70,6 +67,16 @@ def test_the_reference_documents_only_promised_names_of_the_package_itself(packa
     assert [] == sorted(name for name in of_package if name.rpartition(".")[2] not in package.__all__)
 
 
+def test_every_kind_of_event_and_message_is_in_the_reference() -> None:
+    documented = {
+        name for page in REFERENCE.glob("*.md") for name in documented_names(page.read_text("utf-8"))
+    }
+    kinds = [f"refold.events.{name}" for name in events.event_kinds()]
+    kinds += [f"refold.messages.{name}" for name in messages.MESSAGES]
+
+    assert [] == [kind for kind in kinds if kind not in documented]
+
+
 @PACKAGES
 def test_every_promised_function_and_class_says_what_it_promises(package: ModuleType) -> None:
     values = {name: getattr(package, name) for name in package.__all__}
@@ -92,6 +99,6 @@ def test_a_name_that_is_not_promised_is_found() -> None:
 
 
 def test_only_directives_document_a_name() -> None:
-    page = "About `refold.all_of`.\n\n```{autofunction} refold.sleep\n```\n\n```{automodule} refold.events\n```\n"
+    page = "About `refold.all_of`.\n\n.. autofunction:: refold.sleep\n.. automodule:: refold.events\n"
 
     assert {"refold.sleep"} == documented_names(page)
