@@ -1,0 +1,165 @@
+"""What the memory store remembers, and the two orders it is looked up by.
+
+One rule: a run is in ``ready`` exactly if it is open, not parked and has a message or a timer, and a task is in ``idle`` exactly
+if no session holds it; ``settle`` and the task methods keep that true.  Conditions of writes are not checked here.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from refold_adapters.memory.agenda import Agenda
+from refold_adapters.ports import InboxMessage, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
+
+
+@attrs.frozen
+class Message:
+    """A message in an inbox, and since when it is work."""
+
+    ready_at: int
+    request_id: str
+    data: bytes
+
+
+@attrs.define(eq=False, kw_only=True)
+class Run:
+    """Everything about one run."""
+
+    #: Number of the run in order of creation, from 0.
+    order: int
+    run_id: str
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    request_id: str
+    started_at: int
+    owner: int
+    status: RunStatus = RunStatus.RUNNING
+    closed_at: int | None = None
+    turn_token: str = ""
+    last_event_id: int = 0
+    history_bytes: int = 0
+    takeovers: int = 0
+    last_message: int = 0
+    ready_at: int | None = None
+    parked: bytes | None = None
+    closing_event: bytes | None = None
+    turns: list[StoredTurn] = attrs.field(factory=list[StoredTurn])
+    inbox: dict[int, Message] = attrs.field(factory=dict[int, Message])
+    tasks: dict[int, TaskRow] = attrs.field(factory=dict[int, TaskRow])
+    timers: dict[int, int] = attrs.field(factory=dict[int, int])
+    #: The same timers as ``(fire_at, seq)``, in that order.
+    due: Agenda[tuple[int, int]] = attrs.field(factory=Agenda[tuple[int, int]])
+
+    def row(self) -> RunRow:
+        """What readers are shown."""
+        return RunRow(
+            run_id=self.run_id,
+            workflow_id=self.workflow_id,
+            workflow_type=self.workflow_type,
+            task_queue=self.task_queue,
+            status=self.status,
+            started_at=self.started_at,
+            closed_at=self.closed_at,
+            turn=len(self.turns),
+            last_event_id=self.last_event_id,
+            history_bytes=self.history_bytes,
+            owner=self.owner,
+            parked=self.parked,
+            closing_event=self.closing_event,
+        )
+
+    def messages(self) -> list[InboxMessage]:
+        """The inbox, in order of acceptance."""
+        return [InboxMessage(number, message.data) for number, message in self.inbox.items()]
+
+    def put_message(self, ready_at: int, data: bytes, request_id: str = "") -> int:
+        """Append to the inbox; returns the id of the message."""
+        self.last_message += 1
+        self.inbox[self.last_message] = Message(ready_at, request_id, data)
+        return self.last_message
+
+    def put_timer(self, seq: int, fire_at: int) -> None:
+        """Start a timer."""
+        self.timers[seq] = fire_at
+        self.due.add((fire_at, seq))
+
+    def drop_timer(self, seq: int) -> None:
+        """Forget a timer, if it is there."""
+        fire_at = self.timers.pop(seq, None)
+        if fire_at is not None:
+            self.due.remove((fire_at, seq))
+
+
+class State:
+    """All runs, tasks and sessions."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, Run] = {}
+        self.by_workflow: dict[str, list[Run]] = {}
+        self.sessions: dict[int, SessionRow] = {}
+        self.last_token = 0
+        #: All runs, in order of creation: ``order`` is the place here.
+        self.created: list[Run] = []
+        #: ``(ready_at, order)`` of the runs that have, or will have, work.
+        self.ready: Agenda[tuple[int, int]] = Agenda()
+        #: ``(visible_at, order, seq)`` of the tasks that no session holds.
+        self.idle: Agenda[tuple[int, int, int]] = Agenda()
+        #: Grows with every change, so that a commit that changed nothing can be told.
+        self.changes = 0
+
+    def add_run(self, run: Run) -> None:
+        """Make a run known."""
+        self.runs[run.run_id] = run
+        self.created.append(run)
+        self.by_workflow.setdefault(run.workflow_id, []).append(run)
+        self.settle(run)
+
+    def find_run(self, workflow_id: str, run_id: str | None) -> Run | None:
+        """The run of that id if it fits the workflow id; without, the latest of the workflow id, which is open if any is."""
+        if run_id is None:
+            of_workflow = self.by_workflow.get(workflow_id)
+            return of_workflow[-1] if of_workflow else None
+        run = self.runs.get(run_id)
+        return run if run is not None and workflow_id in ("", run.workflow_id) else None
+
+    def settle(self, run: Run) -> None:
+        """Find out anew since when the run has work; called after every change of it."""
+        self.changes += 1
+        if run.ready_at is not None:
+            self.ready.remove((run.ready_at, run.order))
+        run.ready_at = None
+        if run.parked is None and run.status is RunStatus.RUNNING:
+            times = [message.ready_at for message in run.inbox.values()]
+            timer = run.due.first()
+            if timer is not None:
+                times.append(timer[0])
+            run.ready_at = min(times, default=None)
+        if run.ready_at is not None:
+            self.ready.add((run.ready_at, run.order))
+
+    def put_task(self, run: Run, task: TaskRow) -> None:
+        """Create a task, or put it in the place of its last version."""
+        self.drop_task(run, task.seq)
+        run.tasks[task.seq] = task
+        if not task.owner:
+            self.idle.add((task.visible_at, run.order, task.seq))
+
+    def drop_task(self, run: Run, seq: int) -> None:
+        """Forget a task, if it is there."""
+        self.changes += 1
+        task = run.tasks.pop(seq, None)
+        if task is not None and not task.owner:
+            self.idle.remove((task.visible_at, run.order, seq))
+
+    def end_session(self, token: int, *, takeovers: int) -> None:
+        """Forget a session; what it owned belongs to nobody, and its runs count so many takeovers more."""
+        self.changes += 1
+        del self.sessions[token]
+        for run in self.runs.values():
+            if run.owner == token:
+                run.owner = 0
+                run.takeovers += takeovers
+            for task in list(run.tasks.values()):
+                if task.owner == token:
+                    self.put_task(run, attrs.evolve(task, owner=0, started_at=None))

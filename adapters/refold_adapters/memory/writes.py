@@ -1,0 +1,305 @@
+"""What each write does to the memory store, but for claims.
+
+One rule: a function checks every condition of its write before it changes anything.  Locks, and which write comes to which
+function, are the store's business.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from refold_adapters import ports
+from refold_adapters.memory.state import Run, State
+from refold_adapters.ports import Outcome, RunStatus, SessionRow, StoredTurn, TaskRow
+
+# Sessions -------------------------------------------------------------------------------------------------------------
+
+
+def open_session(state: State, now: int, write: ports.OpenSession) -> Outcome:
+    """Begin a session."""
+    state.changes += 1
+    state.last_token += 1
+    token = state.last_token
+    state.sessions[token] = SessionRow(token, write.identity, write.process, now + write.lease_us)
+    return ports.Opened(token)
+
+
+def renew_session(state: State, now: int, write: ports.RenewSession) -> Outcome:
+    """Prolong a lease."""
+    session = state.sessions.get(write.token)
+    if session is None:
+        return ports.Fenced()
+    state.changes += 1
+    state.sessions[write.token] = attrs.evolve(session, expires_at=now + write.lease_us)
+    return ports.Done()
+
+
+def close_session(state: State, now: int, write: ports.CloseSession) -> Outcome:
+    """End a session."""
+    session = state.sessions.get(write.token)
+    if session is None:
+        return ports.Fenced()
+    if write.only_expired and session.expires_at > now:
+        return ports.Refused()
+    state.end_session(write.token, takeovers=0 if write.graceful else 1)
+    return ports.Done()
+
+
+# Runs -----------------------------------------------------------------------------------------------------------------
+
+
+def create_run(state: State, now: int, write: ports.CreateRun) -> Outcome:
+    """Create a run, unless one stands in the way."""
+    if write.owner and write.owner not in state.sessions:
+        return ports.Fenced()
+    namesake = state.runs.get(write.run_id)
+    if namesake is not None:
+        return ports.Exists(namesake.run_id, namesake.status, namesake.workflow_id == write.workflow_id)
+    of_workflow = state.by_workflow.get(write.workflow_id, [])
+    for run in reversed(of_workflow):
+        if write.request_id and run.request_id == write.request_id:
+            return ports.Exists(run.run_id, run.status, True)
+    if of_workflow:
+        latest = of_workflow[-1]
+        if latest.status is RunStatus.RUNNING or latest.status in write.blocked_by:
+            return ports.Exists(latest.run_id, latest.status)
+    run = Run(
+        order=len(state.created),
+        run_id=write.run_id,
+        workflow_id=write.workflow_id,
+        workflow_type=write.workflow_type,
+        task_queue=write.task_queue,
+        request_id=write.request_id,
+        started_at=now,
+        owner=write.owner,
+    )
+    if write.message is not None:
+        run.put_message(max(now, write.ready_at), write.message)
+    state.add_run(run)
+    return ports.Created(run.run_id)
+
+
+def accept_message(state: State, now: int, write: ports.AcceptMessage) -> Outcome:
+    """Put a message into an inbox."""
+    run = state.find_run(write.workflow_id, write.run_id)
+    if run is None:
+        return ports.NotFound()
+    if run.status is not RunStatus.RUNNING:
+        return ports.Closed(run.run_id, run.status)
+    if write.request_id and any(message.request_id == write.request_id for message in run.inbox.values()):
+        return ports.Accepted(run.run_id, None)
+    number = run.put_message(now, write.data, write.request_id)
+    state.settle(run)
+    return ports.Accepted(run.run_id, number)
+
+
+def park_run(state: State, write: ports.ParkRun) -> Outcome:
+    """Take a run out of the claimable ones."""
+    run = state.runs.get(write.run_id)
+    if write.token not in state.sessions or run is None or run.owner != write.token:
+        return ports.Fenced()
+    run.parked = write.reason
+    run.owner = 0
+    state.settle(run)
+    return ports.Done()
+
+
+def unpark_runs(state: State, write: ports.UnparkRuns) -> Outcome:
+    """Make parked runs claimable again."""
+    if write.run_ids is None:
+        runs = [run for run in state.runs.values() if run.task_queue in write.task_queues]
+    else:
+        runs = [state.runs[run_id] for run_id in write.run_ids if run_id in state.runs]
+    for run in runs:
+        if run.parked is not None:
+            run.parked = None
+            run.takeovers = 0
+            state.settle(run)
+    return ports.Done()
+
+
+def release_runs(state: State, write: ports.ReleaseRuns) -> Outcome:
+    """Give up runs."""
+    if write.token not in state.sessions:
+        return ports.Fenced()
+    for run_id in write.run_ids:
+        run = state.runs.get(run_id)
+        if run is not None and run.owner == write.token:
+            run.owner = 0
+            state.settle(run)
+    return ports.Done()
+
+
+# Turns ----------------------------------------------------------------------------------------------------------------
+
+
+def commit_turn(state: State, now: int, write: ports.CommitTurn) -> Outcome:
+    """Append a turn, and carry out what it says."""
+    run = state.runs.get(write.run_id)
+    refusal = _refused_turn(state, run, write)
+    if refusal is not None or run is None:
+        return refusal or ports.NotFound()
+    run.turns.append(StoredTurn(write.turn, write.first_event_id, write.data))
+    run.turn_token = write.turn_token
+    run.last_event_id = write.first_event_id + write.event_count - 1
+    run.history_bytes += len(write.data)
+    run.takeovers = 0
+    run.owner = run.owner or write.token
+    if write.closing is None:
+        _carry_out(state, run, now, write)
+    else:
+        _close(state, run, now, write.closing)
+    state.settle(run)
+    return ports.Committed()
+
+
+def _refused_turn(state: State, run: Run | None, write: ports.CommitTurn) -> Outcome | None:
+    if write.token and write.token not in state.sessions:
+        return ports.Fenced()
+    if run is None:
+        return ports.NotFound()
+    if write.token and run.owner not in (0, write.token):
+        return ports.Fenced()
+    turn = len(run.turns)
+    if turn != write.turn - 1 or run.status is not RunStatus.RUNNING:
+        repeated = bool(write.turn_token) and (turn, run.turn_token) == (write.turn, write.turn_token)
+        return ports.Committed() if repeated else ports.Stale(turn)
+    if write.closing is not None:
+        unseen = [message for message in run.messages() if message.message_id not in write.consumed]
+        if unseen:
+            return ports.Unseen(unseen)
+    for seq, attempt in write.finished:
+        task = run.tasks.get(seq)
+        if task is None or task.attempt != attempt or (write.token and task.owner != write.token):
+            return ports.Gone()
+    return None
+
+
+def _carry_out(state: State, run: Run, now: int, write: ports.CommitTurn) -> None:
+    for message_id in write.consumed:
+        run.inbox.pop(message_id, None)
+    for seq, _ in write.finished:
+        state.drop_task(run, seq)
+    for new in write.tasks:
+        state.put_task(run, _new_task(run, now, new, write.token))
+    for cancel in write.cancel_tasks:
+        task = run.tasks.get(cancel.seq)
+        if task is None:
+            continue
+        if task.owner:
+            state.put_task(run, attrs.evolve(task, cancel_requested=True))
+        else:
+            state.drop_task(run, cancel.seq)
+            run.put_message(now, cancel.report)
+    for seq, fire_at in write.timers:
+        run.put_timer(seq, fire_at)
+    for seq in write.removed_timers:
+        run.drop_timer(seq)
+
+
+def _new_task(run: Run, now: int, new: ports.NewTask, token: int) -> TaskRow:
+    owner = token if new.claimed else 0
+    return TaskRow(
+        run_id=run.run_id,
+        workflow_id=run.workflow_id,
+        workflow_type=run.workflow_type,
+        seq=new.seq,
+        activity_type=new.activity_type,
+        task_queue=new.task_queue,
+        data=new.data,
+        attempt=1,
+        scheduled_at=now,
+        visible_at=now,
+        started_at=now if owner else None,
+        owner=owner,
+        cancel_requested=False,
+        heartbeat=None,
+        last_failure=None,
+    )
+
+
+def _close(state: State, run: Run, now: int, closing: ports.Closing) -> None:
+    run.status = closing.status
+    run.closing_event = closing.event
+    run.closed_at = now
+    run.owner = 0
+    run.parked = None
+    run.inbox.clear()
+    run.timers.clear()
+    run.due.clear()
+    for seq in list(run.tasks):
+        state.drop_task(run, seq)
+
+
+def consume_messages(state: State, write: ports.ConsumeMessages) -> Outcome:
+    """Take messages, timers and tasks off a run without a turn."""
+    run = state.runs.get(write.run_id)
+    if write.token not in state.sessions or run is None or run.owner != write.token:
+        return ports.Fenced()
+    for message_id in write.message_ids:
+        run.inbox.pop(message_id, None)
+    for seq in write.timers:
+        run.drop_timer(seq)
+    for seq, attempt in write.finished:
+        if _held_task(state, write.token, write.run_id, seq, attempt) is not None:
+            state.drop_task(run, seq)
+    state.settle(run)
+    return ports.Done()
+
+
+# Tasks ----------------------------------------------------------------------------------------------------------------
+
+
+def _held_task(state: State, token: int, run_id: str, seq: int, attempt: int) -> tuple[Run, TaskRow] | None:
+    run = state.runs.get(run_id)
+    task = None if run is None else run.tasks.get(seq)
+    if run is None or task is None or task.owner != token or task.attempt != attempt:
+        return None
+    return run, task
+
+
+def retry_task(state: State, write: ports.RetryTask) -> Outcome:
+    """Give a task back for another attempt."""
+    if write.token not in state.sessions:
+        return ports.Fenced()
+    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
+    if held is None:
+        return ports.Gone()
+    run, task = held
+    again = attrs.evolve(
+        task,
+        attempt=write.next_attempt,
+        visible_at=write.visible_at,
+        started_at=None,
+        owner=0,
+        last_failure=write.failure,
+        heartbeat=task.heartbeat if write.heartbeat is None else write.heartbeat,
+    )
+    state.put_task(run, again)
+    return ports.Done()
+
+
+def finish_task(state: State, now: int, write: ports.FinishTask) -> Outcome:
+    """Turn a task into a message with its outcome."""
+    if write.token not in state.sessions:
+        return ports.Fenced()
+    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
+    if held is None:
+        return ports.Gone()
+    run, task = held
+    state.drop_task(run, task.seq)
+    run.put_message(now, write.message)
+    state.settle(run)
+    return ports.Done()
+
+
+def heartbeat(state: State, write: ports.Heartbeat) -> Outcome:
+    """Record details of an attempt."""
+    if write.token not in state.sessions:
+        return ports.Fenced()
+    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
+    if held is None:
+        return ports.Gone()
+    run, task = held
+    state.put_task(run, attrs.evolve(task, heartbeat=write.details))
+    return ports.Beat(task.cancel_requested)

@@ -1,0 +1,143 @@
+"""Who gets which work.
+
+One rule: finding work costs as much as the work found, however much else the store holds: every query here walks an index from
+its beginning and stops at the first row that is not wanted.  A claim first expels the dead, so what they held is nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from refold_adapters import ports
+from refold_adapters.ports import InboxMessage, Outcome, ReadyRun, TaskRow
+from refold_adapters.sqlite.rows import SELECT_RUNS, SELECT_TASKS, run_row, skip_corrupt, task_row
+from refold_adapters.sqlite.schema import number_of, row_span
+from refold_adapters.sqlite.sessions import expel_the_dead
+from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.store_errors import StoreError
+
+#: Ready runs are in the order of the index only for one number of takeovers, so these are taken one after the other.
+_NEXT_TAKEOVERS = """
+    SELECT takeovers FROM runs INDEXED BY runs_ready
+    WHERE owner = ? AND task_queue = ? AND takeovers > ? AND ready_at IS NOT NULL ORDER BY takeovers LIMIT 1
+"""
+_READY = """
+    SELECT takeovers, ready_at, run_key, run_id FROM runs INDEXED BY runs_ready
+    WHERE owner = ? AND task_queue = ? AND takeovers = ? AND ready_at <= ? ORDER BY ready_at, run_key LIMIT ?
+"""
+_FIRST_READY_AT = """
+    SELECT min(ready_at) FROM runs INDEXED BY runs_ready
+    WHERE owner = ? AND task_queue = ? AND takeovers = ? AND ready_at IS NOT NULL
+"""
+_RUN = SELECT_RUNS + " WHERE run_key = ?"
+_OWN = "UPDATE runs SET owner = ? WHERE run_key = ?"
+_INBOX = "SELECT id, data FROM inbox WHERE id BETWEEN ? AND ? ORDER BY id"
+_DUE_TIMERS = "SELECT id FROM timers WHERE run_key = ? AND fire_at <= ? ORDER BY fire_at, id"
+
+_NEXT_TYPE = """
+    SELECT activity_type FROM tasks INDEXED BY tasks_idle
+    WHERE owner = 0 AND task_queue = ? AND activity_type > ? ORDER BY activity_type LIMIT 1
+"""
+_VISIBLE = """
+    SELECT visible_at, id FROM tasks INDEXED BY tasks_idle
+    WHERE owner = 0 AND task_queue = ? AND activity_type = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?
+"""
+_FIRST_VISIBLE_AT = """
+    SELECT min(visible_at) FROM tasks INDEXED BY tasks_idle WHERE owner = 0 AND task_queue = ? AND activity_type = ?
+"""
+_TAKE = "UPDATE tasks SET owner = ?, started_at = ? WHERE id = ?"
+_TASK = SELECT_TASKS + " WHERE t.id = ?"
+
+
+def claim_runs(tx: Transaction, write: ports.ClaimRuns) -> Outcome:
+    """Claim runs that have work."""
+    if write.token not in tx.sessions:
+        return ports.Fenced()
+    expel_the_dead(tx, but=write.token)
+    exclude = frozenset(write.exclude)
+    limit = max(0, write.limit)
+    ready: list[tuple[int, int, int, str]] = []
+    for queue in dict.fromkeys(write.task_queues):
+        for owner in (write.token, 0):
+            ready += _ready(tx, owner, queue, limit + len(exclude))
+    ready.sort()
+    wanted = [(takeovers, run_key) for takeovers, _, run_key, run_id in ready if run_id not in exclude]
+    claimed: list[ReadyRun] = []
+    for takeovers, run_key in wanted[:limit]:
+        values = tx.execute(_RUN, (run_key,)).fetchone()
+        try:
+            row = run_row(values)
+        except StoreError as error:
+            skip_corrupt(error)
+            continue
+        if row.owner != write.token:
+            tx.execute(_OWN, (write.token, run_key))
+            row = attrs.evolve(row, owner=write.token)
+        messages = [
+            InboxMessage(number_of(rowid), data) for rowid, data in tx.execute(_INBOX, row_span(run_key))
+        ]
+        due = [number_of(rowid) for (rowid,) in tx.execute(_DUE_TIMERS, (run_key, tx.now))]
+        claimed.append(ReadyRun(row, messages, due, takeovers))
+    return ports.ReadyRuns(claimed)
+
+
+def claim_tasks(tx: Transaction, write: ports.ClaimTasks) -> Outcome:
+    """Claim tasks that are visible."""
+    if write.token not in tx.sessions:
+        return ports.Fenced()
+    expel_the_dead(tx, but=write.token)
+    limit = max(0, write.limit)
+    visible: list[tuple[int, int]] = []
+    for queue in dict.fromkeys(write.task_queues):
+        for activity_type in _idle_types(tx, queue):
+            if write.activity_types is None or activity_type in write.activity_types:
+                visible += tx.execute(_VISIBLE, (queue, activity_type, tx.now, limit)).fetchall()
+    visible.sort()
+    claimed: list[TaskRow] = []
+    for _, rowid in visible[:limit]:
+        tx.execute(_TAKE, (write.token, tx.now, rowid))
+        claimed.append(task_row(tx.execute(_TASK, (rowid,)).fetchone()))
+    return ports.ClaimedTasks(claimed)
+
+
+def next_due_at(tx: Transaction, task_queues: Sequence[str], token: int | None) -> int | None:
+    """When somebody should look for work again."""
+    owners = (0, *tx.sessions) if token is None else (0, token)
+    times: list[int | None] = []
+    for queue in task_queues:
+        for owner in owners:
+            for takeovers in _takeovers(tx, owner, queue):
+                times += tx.execute(_FIRST_READY_AT, (owner, queue, takeovers)).fetchone()
+        for activity_type in _idle_types(tx, queue):
+            times += tx.execute(_FIRST_VISIBLE_AT, (queue, activity_type)).fetchone()
+    if token is not None:
+        times += [expires_at for other, expires_at in tx.sessions.items() if other != token]
+    return min((time for time in times if time is not None), default=None)
+
+
+def _ready(tx: Transaction, owner: int, queue: str, limit: int) -> list[tuple[int, int, int, str]]:
+    """Takeovers, ready_at, key and id of the runs of one owner that have work now, in order of claim."""
+    found: list[tuple[int, int, int, str]] = []
+    for takeovers in _takeovers(tx, owner, queue):
+        found += tx.execute(_READY, (owner, queue, takeovers, tx.now, limit - len(found))).fetchall()
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _takeovers(tx: Transaction, owner: int, queue: str) -> Iterator[int]:
+    """The numbers of takeovers that there are, ascending."""
+    last = -1
+    while (row := tx.execute(_NEXT_TAKEOVERS, (owner, queue, last)).fetchone()) is not None:
+        last = row[0]
+        yield last
+
+
+def _idle_types(tx: Transaction, queue: str) -> Iterator[str]:
+    """The types of the tasks that no session holds, in order."""
+    last = ""
+    while (row := tx.execute(_NEXT_TYPE, (queue, last)).fetchone()) is not None:
+        last = row[0]
+        yield last

@@ -1,0 +1,46 @@
+"""The inbox of a run, and since when the run has work.
+
+One rule: an inbox numbers its messages with the run's ``last_message``, which only grows, so an id is never given twice.
+"""
+
+from __future__ import annotations
+
+from refold_adapters.sqlite.schema import row_id, row_span
+from refold_adapters.sqlite.transaction import Transaction
+
+_PUT = "INSERT INTO inbox (id, ready_at, request_id, data) VALUES (?, ?, ?, ?)"
+_COUNT = "UPDATE runs SET last_message = ? WHERE run_key = ?"
+# Apart from _COUNT because a column that is named is written to its indexes even where it keeps its value.
+_COUNT_AND_WAKE = "UPDATE runs SET last_message = ?, ready_at = ? WHERE run_key = ?"
+_EARLIEST_WORK = """
+    SELECT min(ready_at) FROM (
+        SELECT min(ready_at) AS ready_at FROM inbox WHERE id BETWEEN ? AND ?
+        UNION ALL
+        SELECT min(fire_at) FROM timers WHERE run_key = ?
+    )
+"""
+
+
+def accept(tx: Transaction, run: tuple[int, bool, int | None, int], data: bytes, request_id: str = "") -> int:
+    """Append a message and wake the run, given as key, parked, ready_at and last_message; returns the message's id."""
+    run_key, parked, ready_at, last_message = run
+    message_id = last_message + 1
+    put_message(tx, run_key, message_id, ready_at=tx.now, data=data, request_id=request_id)
+    if parked or (ready_at is not None and ready_at <= tx.now):
+        tx.execute(_COUNT, (message_id, run_key))
+    else:
+        tx.execute(_COUNT_AND_WAKE, (message_id, tx.now, run_key))
+    return message_id
+
+
+def put_message(
+    tx: Transaction, run_key: int, message_id: int, *, ready_at: int, data: bytes, request_id: str = ""
+) -> None:
+    """Append a message; the caller sees to ``last_message`` and ``ready_at`` of the run."""
+    tx.execute(_PUT, (row_id(run_key, message_id), ready_at, request_id, data))
+
+
+def earliest_work(tx: Transaction, run_key: int) -> int | None:
+    """Since when, or from when on, a run has work; None where it has no message and no timer."""
+    found: int | None = tx.execute(_EARLIEST_WORK, (*row_span(run_key), run_key)).fetchone()[0]
+    return found

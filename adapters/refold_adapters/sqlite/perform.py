@@ -1,0 +1,47 @@
+"""Which function carries out which write."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from refold_adapters import ports
+from refold_adapters.ports import Outcome, Write
+from refold_adapters.sqlite import claims, runs, sessions, tasks, turns
+from refold_adapters.sqlite.transaction import Transaction
+
+
+def perform(tx: Transaction, write: Write) -> Outcome:
+    """Carry out one write, or find that it must not be done.  The frequent ones come first."""
+    match write:
+        case ports.CommitTurn():
+            return turns.commit_turn(tx, write)
+        case ports.ClaimRuns():
+            return claims.claim_runs(tx, write)
+        case ports.ClaimTasks():
+            return claims.claim_tasks(tx, write)
+        case ports.CreateRun():
+            return runs.create_run(tx, write)
+        case ports.AcceptMessage():
+            return runs.accept_message(tx, write)
+        case ports.FinishTask():
+            return tasks.finish_task(tx, write)
+        case ports.RetryTask():
+            return tasks.retry_task(tx, write)
+        case ports.Heartbeat():
+            return tasks.heartbeat(tx, write)
+        case ports.ConsumeMessages():
+            return turns.consume_messages(tx, write)
+        case ports.RenewSession():
+            return sessions.renew_session(tx, write)
+        case ports.ReleaseRuns():
+            return runs.release_runs(tx, write)
+        case ports.ParkRun():
+            return runs.park_run(tx, write)
+        case ports.UnparkRuns():
+            return runs.unpark_runs(tx, write)
+        case ports.OpenSession():
+            return sessions.open_session(tx, write)
+        case ports.CloseSession():
+            return sessions.close_session(tx, write)
+        case _:
+            assert_never(write)

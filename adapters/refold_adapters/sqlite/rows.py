@@ -1,0 +1,132 @@
+"""Rows as values, and whether they are what was written.
+
+One rule: what does not look like what was written is refused by name of its run, never guessed at.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from typing import Any
+
+from refold_adapters.ports import RunRow, RunStatus, TaskRow
+from refold_adapters.sqlite.schema import number_of
+from refold_adapters.sqlite.trouble import corrupt_row
+
+_log = logging.getLogger("refold")
+
+#: Gives what ``run_row`` takes.
+SELECT_RUNS = """
+    SELECT run_id, workflow_id, workflow_type, task_queue, status, started_at, closed_at, turn, last_event_id, history_bytes,
+        owner, parked, closing_event
+    FROM runs
+"""
+#: Gives what ``task_row`` takes.  The key of a task's run is in the upper bits of its id: see ``schema``.
+SELECT_TASKS = """
+    SELECT r.run_id, r.workflow_id, r.workflow_type, t.id, t.activity_type, t.task_queue, t.data, t.attempt, t.scheduled_at,
+        t.visible_at, t.started_at, t.owner, t.cancel_requested, t.heartbeat, t.last_failure
+    FROM tasks AS t JOIN runs AS r ON r.run_key = t.id >> 32
+"""
+
+_STATUSES = {status.value: status for status in RunStatus}
+_NONE = type(None)
+_RUN_TYPES: tuple[tuple[type, ...], ...] = (
+    *[(str,)] * 5,
+    (int,),
+    (int, _NONE),
+    *[(int,)] * 4,
+    (bytes, _NONE),
+    (bytes, _NONE),
+)
+
+
+def checksum(history_id: int, first_event_id: int, data: bytes) -> int:
+    """Of a turn's events, and of the place where they belong."""
+    return zlib.crc32(data, (history_id * 0x9E3779B1 + first_event_id) & 0xFFFFFFFF)
+
+
+def status_of(run_id: str, text: str) -> RunStatus:
+    """The status of a run."""
+    status = _STATUSES.get(text)
+    if status is None:
+        raise corrupt_row(run_id, f"the status {text!r}")
+    return status
+
+
+def run_row(values: tuple[Any, ...]) -> RunRow:
+    """A run, as ``SELECT_RUNS`` gives it."""
+    if not all(isinstance(value, types) for value, types in zip(values, _RUN_TYPES, strict=True)):
+        raise corrupt_row(str(values[0]), "the row")
+    (
+        run_id,
+        workflow_id,
+        workflow_type,
+        task_queue,
+        status,
+        started_at,
+        closed_at,
+        turn,
+        last_event_id,
+        history_bytes,
+        owner,
+        parked,
+        closing_event,
+    ) = values
+    return RunRow(
+        run_id=run_id,
+        workflow_id=workflow_id,
+        workflow_type=workflow_type,
+        task_queue=task_queue,
+        status=status_of(run_id, status),
+        started_at=started_at,
+        closed_at=closed_at,
+        turn=turn,
+        last_event_id=last_event_id,
+        history_bytes=history_bytes,
+        owner=owner,
+        parked=parked,
+        closing_event=closing_event,
+    )
+
+
+def task_row(values: tuple[Any, ...]) -> TaskRow:
+    """A task, as ``SELECT_TASKS`` gives it."""
+    (
+        run_id,
+        workflow_id,
+        workflow_type,
+        rowid,
+        activity_type,
+        task_queue,
+        data,
+        attempt,
+        scheduled_at,
+        visible_at,
+        started_at,
+        owner,
+        cancel_requested,
+        heartbeat,
+        last_failure,
+    ) = values
+    return TaskRow(
+        run_id=run_id,
+        workflow_id=workflow_id,
+        workflow_type=workflow_type,
+        seq=number_of(rowid),
+        activity_type=activity_type,
+        task_queue=task_queue,
+        data=data,
+        attempt=attempt,
+        scheduled_at=scheduled_at,
+        visible_at=visible_at,
+        started_at=started_at,
+        owner=owner,
+        cancel_requested=bool(cancel_requested),
+        heartbeat=heartbeat,
+        last_failure=last_failure,
+    )
+
+
+def skip_corrupt(error: Exception) -> None:
+    """Say that a row was left out of an answer about many runs, which goes on without it."""
+    _log.error("left out of the answer: %s", error)

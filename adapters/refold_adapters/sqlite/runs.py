@@ -1,0 +1,119 @@
+"""Runs come into being, receive messages, are set aside and given up.
+
+One rule: whatever changes the inbox, the owner or the parking of a run leaves its ``ready_at`` true.
+"""
+
+from __future__ import annotations
+
+from refold_adapters import ports
+from refold_adapters.ports import Outcome, RunStatus
+from refold_adapters.sqlite.inbox import accept, earliest_work, put_message
+from refold_adapters.sqlite.rows import status_of
+from refold_adapters.sqlite.schema import row_span
+from refold_adapters.sqlite.transaction import Transaction
+
+_NAMESAKE = "SELECT workflow_id, status FROM runs WHERE run_id = ?"
+_SAME_REQUEST = """
+    SELECT run_id, status FROM runs WHERE workflow_id = ? AND request_id = ? ORDER BY run_key DESC LIMIT 1
+"""
+_LATEST = "SELECT run_id, status FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1"
+_INSERT = """
+    INSERT INTO runs (run_id, workflow_id, workflow_type, task_queue, request_id, status, started_at, turn, turn_token,
+        last_event_id, history_bytes, last_message, owner, takeovers, ready_at)
+    VALUES (?, ?, ?, ?, ?, 'RUNNING', ?, 0, '', 0, 0, ?, ?, 0, ?)
+"""
+_RECEIVER = """
+    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL, ready_at, last_message FROM runs WHERE run_id = ?
+"""
+_LATEST_RECEIVER = """
+    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL, ready_at, last_message
+    FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1
+"""
+_KNOWN_REQUEST = "SELECT count(*) FROM inbox WHERE request_id = ? AND request_id <> '' AND id BETWEEN ? AND ?"
+_PARK = "UPDATE runs SET parked = ?, owner = 0, ready_at = NULL WHERE run_id = ? AND owner = ?"
+_PARKED = "SELECT run_key FROM runs WHERE run_id = ? AND parked IS NOT NULL"
+_PARKED_OF_QUEUE = """
+    SELECT run_key FROM runs WHERE task_queue = ? AND parked IS NOT NULL ORDER BY started_at, run_id
+"""
+_UNPARK = "UPDATE runs SET parked = NULL, takeovers = 0, ready_at = ? WHERE run_key = ?"
+_RELEASE = "UPDATE runs SET owner = 0 WHERE run_id = ? AND owner = ?"
+
+_RUNNING = RunStatus.RUNNING.value
+
+
+def create_run(tx: Transaction, write: ports.CreateRun) -> Outcome:
+    """Create a run, unless one stands in the way."""
+    if write.owner and write.owner not in tx.sessions:
+        return ports.Fenced()
+    namesake = tx.execute(_NAMESAKE, (write.run_id,)).fetchone()
+    if namesake is not None:
+        return ports.Exists(
+            write.run_id, status_of(write.run_id, namesake[1]), namesake[0] == write.workflow_id
+        )
+    if write.request_id:
+        twin = tx.execute(_SAME_REQUEST, (write.workflow_id, write.request_id)).fetchone()
+        if twin is not None:
+            return ports.Exists(twin[0], status_of(*twin), True)
+    latest = tx.execute(_LATEST, (write.workflow_id,)).fetchone()
+    if latest is not None:
+        status = status_of(*latest)
+        if status is RunStatus.RUNNING or status in write.blocked_by:
+            return ports.Exists(latest[0], status)
+    ready_at = None if write.message is None else max(tx.now, write.ready_at)
+    identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
+    tx.execute(_INSERT, (*identity, tx.now, 0 if write.message is None else 1, write.owner, ready_at))
+    if write.message is not None and ready_at is not None:
+        run_key = tx.cursor.lastrowid
+        assert run_key is not None
+        put_message(tx, run_key, 1, ready_at=ready_at, data=write.message)
+    return ports.Created(write.run_id)
+
+
+def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
+    """Put a message into an inbox."""
+    if write.run_id is None:
+        row = tx.execute(_LATEST_RECEIVER, (write.workflow_id,)).fetchone()
+    else:
+        row = tx.execute(_RECEIVER, (write.run_id,)).fetchone()
+    if row is None:
+        return ports.NotFound()
+    run_key, run_id, workflow_id, status, parked, ready_at, last_message = row
+    if write.workflow_id not in ("", workflow_id):
+        return ports.NotFound()
+    if status != _RUNNING:
+        return ports.Closed(run_id, status_of(run_id, status))
+    if write.request_id and tx.execute(_KNOWN_REQUEST, (write.request_id, *row_span(run_key))).fetchone()[0]:
+        return ports.Accepted(run_id, None)
+    message_id = accept(tx, (run_key, parked, ready_at, last_message), write.data, write.request_id)
+    return ports.Accepted(run_id, message_id)
+
+
+def park_run(tx: Transaction, write: ports.ParkRun) -> Outcome:
+    """Take a run out of the claimable ones."""
+    if write.token not in tx.sessions:
+        return ports.Fenced()
+    tx.execute(_PARK, (write.reason, write.run_id, write.token))
+    return ports.Done() if tx.cursor.rowcount == 1 else ports.Fenced()
+
+
+def unpark_runs(tx: Transaction, write: ports.UnparkRuns) -> Outcome:
+    """Make parked runs claimable again."""
+    parked: list[tuple[int]] = []
+    if write.run_ids is None:
+        for queue in write.task_queues:
+            parked += tx.execute(_PARKED_OF_QUEUE, (queue,)).fetchall()
+    else:
+        for run_id in write.run_ids:
+            parked += tx.execute(_PARKED, (run_id,)).fetchall()
+    for (run_key,) in parked:
+        tx.execute(_UNPARK, (earliest_work(tx, run_key), run_key))
+    return ports.Done()
+
+
+def release_runs(tx: Transaction, write: ports.ReleaseRuns) -> Outcome:
+    """Give up runs."""
+    if write.token not in tx.sessions:
+        return ports.Fenced()
+    for run_id in write.run_ids:
+        tx.execute(_RELEASE, (run_id, write.token))
+    return ports.Done()

@@ -1,0 +1,125 @@
+"""The tables, and how the rows of a run are numbered.
+
+One rule: every row that belongs to a run lies in the one b-tree of its table at ``row_id(run_key, n)``, where ``n`` is the number
+that it has within the run (turn, message id, task or timer seq).  So the rows of a run lie together, are read in order without
+sorting, and a commit touches few pages.
+
+``ready_at`` of a run is since when, or from when on, it has work: the earliest of its inbox and its timers; NULL where it has
+none, is parked or is closed.  Every write keeps it, so that finding work never reads more than the work found.
+"""
+
+from __future__ import annotations
+
+#: "ReFo": tells our files from other SQLite files.
+APPLICATION_ID = 0x5265466F
+#: Grows with every change of the tables.
+SCHEMA_VERSION = 1
+
+# Of the 63 bits of a row id, those that number the rows within a run; the others are the run's key.
+_SPAN_BITS = 32
+_SPAN = 1 << _SPAN_BITS
+
+
+def row_id(run_key: int, number: int) -> int:
+    """Where the row with that number within the run lies."""
+    if not 0 <= number < _SPAN:
+        raise OverflowError(f"{number} is out of the range of row numbers")
+    return (run_key << _SPAN_BITS) | number
+
+
+def row_span(run_key: int) -> tuple[int, int]:
+    """The first and the last place of the run's rows."""
+    return run_key << _SPAN_BITS, (run_key << _SPAN_BITS) | (_SPAN - 1)
+
+
+def number_of(rowid: int) -> int:
+    """The number within its run of the row that lies there."""
+    return rowid & (_SPAN - 1)
+
+
+TABLES = (
+    """
+    CREATE TABLE meta (
+        name TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE sessions (
+        token INTEGER PRIMARY KEY,
+        identity TEXT NOT NULL,
+        process TEXT NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE runs (
+        run_key INTEGER PRIMARY KEY,
+        run_id TEXT NOT NULL UNIQUE,
+        workflow_id TEXT NOT NULL,
+        workflow_type TEXT NOT NULL,
+        task_queue TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        status TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        closed_at INTEGER,
+        turn INTEGER NOT NULL,
+        turn_token TEXT NOT NULL,
+        last_event_id INTEGER NOT NULL,
+        history_bytes INTEGER NOT NULL,
+        last_message INTEGER NOT NULL,
+        owner INTEGER NOT NULL,
+        takeovers INTEGER NOT NULL,
+        ready_at INTEGER,
+        parked BLOB,
+        closing_event BLOB
+    ) STRICT
+    """,
+    "CREATE INDEX runs_by_workflow ON runs (workflow_id)",
+    "CREATE INDEX runs_by_start ON runs (started_at, run_id)",
+    "CREATE INDEX runs_open ON runs (started_at, run_id) WHERE status = 'RUNNING'",
+    "CREATE INDEX runs_parked ON runs (started_at, run_id) WHERE parked IS NOT NULL",
+    "CREATE INDEX runs_ready ON runs (owner, task_queue, takeovers, ready_at) WHERE ready_at IS NOT NULL",
+    """
+    CREATE TABLE history (
+        id INTEGER PRIMARY KEY,
+        first_event_id INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        data BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE inbox (
+        id INTEGER PRIMARY KEY,
+        ready_at INTEGER NOT NULL,
+        request_id TEXT NOT NULL,
+        data BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX inbox_requests ON inbox (request_id) WHERE request_id <> ''",
+    """
+    CREATE TABLE tasks (
+        id INTEGER PRIMARY KEY,
+        activity_type TEXT NOT NULL,
+        task_queue TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        scheduled_at INTEGER NOT NULL,
+        visible_at INTEGER NOT NULL,
+        started_at INTEGER,
+        owner INTEGER NOT NULL,
+        cancel_requested INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        heartbeat BLOB,
+        last_failure BLOB
+    ) STRICT
+    """,
+    "CREATE INDEX tasks_idle ON tasks (task_queue, activity_type, visible_at) WHERE owner = 0",
+    """
+    CREATE TABLE timers (
+        id INTEGER PRIMARY KEY,
+        run_key INTEGER NOT NULL,
+        fire_at INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX timers_by_time ON timers (run_key, fire_at)",
+)

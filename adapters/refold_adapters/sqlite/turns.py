@@ -1,0 +1,199 @@
+"""The write that everything is about: a turn and all that follows from it, in as few statements as it can be.
+
+One rule: conditions first, in the order that ``ports`` promises, and nothing is changed before the last of them holds.  A step
+of a sequential workflow is one row read, one history row, one task out, one task in and one update; all else is behind an ``if``.
+"""
+
+from __future__ import annotations
+
+from refold_adapters import ports
+from refold_adapters.ports import InboxMessage, Outcome
+from refold_adapters.sqlite.inbox import earliest_work, put_message
+from refold_adapters.sqlite.rows import checksum
+from refold_adapters.sqlite.schema import number_of, row_id, row_span
+from refold_adapters.sqlite.transaction import Transaction
+
+_RUN = """
+    SELECT run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message
+    FROM runs WHERE run_id = ?
+"""
+_STEP = """
+    UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ? WHERE run_key = ?
+"""
+# Apart from _STEP because a column that is named is written to its indexes even where it keeps its value.
+_MOVE = """
+    UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
+        owner = ?, takeovers = 0, ready_at = ?, last_message = ?
+    WHERE run_key = ?
+"""
+_CLOSE = """
+    UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
+        status = ?, closed_at = ?, closing_event = ?, owner = 0, takeovers = 0, ready_at = NULL, parked = NULL
+    WHERE run_key = ?
+"""
+_APPEND = "INSERT INTO history (id, first_event_id, checksum, data) VALUES (?, ?, ?, ?)"
+_UNSEEN = "SELECT id, data FROM inbox WHERE id BETWEEN ? AND ? ORDER BY id"
+_TAKE_MESSAGE = "DELETE FROM inbox WHERE id = ?"
+_TASK = "SELECT owner, attempt FROM tasks WHERE id = ?"
+_TAKE_TASK = "DELETE FROM tasks WHERE id = ?"
+_TAKE_HELD_TASK = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND owner = ?"
+_PUT_TASK = """
+    INSERT INTO tasks (id, activity_type, task_queue, scheduled_at, visible_at, started_at, owner, data,
+        attempt, cancel_requested)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0)
+"""
+_ASK_TASK_TO_STOP = "UPDATE tasks SET cancel_requested = 1 WHERE id = ?"
+_PUT_TIMER = "INSERT INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
+_TAKE_TIMER = "DELETE FROM timers WHERE id = ?"
+_SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
+_CLEAR_TASKS = "DELETE FROM tasks WHERE id BETWEEN ? AND ?"
+_CLEAR_INBOX = "DELETE FROM inbox WHERE id BETWEEN ? AND ?"
+_CLEAR_TIMERS = "DELETE FROM timers WHERE id BETWEEN ? AND ?"
+
+_FENCED = ports.Fenced()
+_COMMITTED = ports.Committed()
+_GONE = ports.Gone()
+_RUNNING = ports.RunStatus.RUNNING.value
+
+
+def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
+    """Append a turn, and carry out what it says."""
+    execute = tx.execute
+    token = write.token
+    if token and token not in tx.sessions:
+        return _FENCED
+    row = execute(_RUN, (write.run_id,)).fetchone()
+    if row is None:
+        return ports.NotFound()
+    run_key, status, turn, turn_token, owner, takeovers, ready_at, parked, last_message = row
+    if token and owner and owner != token:
+        return _FENCED
+    if turn != write.turn - 1 or status != _RUNNING:
+        repeated = turn == write.turn and turn_token == write.turn_token and turn_token != ""
+        return _COMMITTED if repeated else ports.Stale(turn)
+    #: An open run that is neither ready nor parked has no messages and no timers.
+    quiet = ready_at is None and not parked
+    if write.closing is not None and not quiet:
+        unseen = _unseen(tx, run_key, write)
+        if unseen:
+            return ports.Unseen(unseen)
+    if write.finished and not _take_finished(tx, run_key, write):
+        return _GONE
+
+    history_id = row_id(run_key, write.turn)
+    data = write.data
+    execute(
+        _APPEND, (history_id, write.first_event_id, checksum(history_id, write.first_event_id, data), data)
+    )
+    last_event_id = write.first_event_id + write.event_count - 1
+    if write.closing is not None:
+        _close(tx, run_key, write, write.closing, last_event_id, quiet=quiet)
+        return _COMMITTED
+    if write.tasks:
+        _put_tasks(tx, run_key, write)
+    reports = _cancel_tasks(tx, run_key, last_message, write) if write.cancel_tasks else 0
+    if reports or write.timers or (not quiet and (write.consumed or write.removed_timers)):
+        _move_work(tx, run_key, write)
+        new_ready_at = None if parked else earliest_work(tx, run_key)
+    else:
+        new_ready_at = ready_at
+    new_owner = owner or token
+    step = (write.turn, write.turn_token, last_event_id, len(data))
+    if new_owner != owner or takeovers or new_ready_at != ready_at or reports:
+        execute(_MOVE, (*step, new_owner, new_ready_at, last_message + reports, run_key))
+    else:
+        execute(_STEP, (*step, run_key))
+    return _COMMITTED
+
+
+def consume_messages(tx: Transaction, write: ports.ConsumeMessages) -> Outcome:
+    """Take messages, timers and tasks off a run without a turn."""
+    row = tx.execute(_RUN, (write.run_id,)).fetchone()
+    if write.token not in tx.sessions or row is None or row[4] != write.token:
+        return _FENCED
+    run_key = row[0]
+    for message_id in write.message_ids:
+        tx.execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
+    for seq in write.timers:
+        tx.execute(_TAKE_TIMER, (row_id(run_key, seq),))
+    for seq, attempt in write.finished:
+        tx.execute(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token))
+    tx.execute(_SET_READY_AT, (earliest_work(tx, run_key), run_key))
+    return ports.Done()
+
+
+def _unseen(tx: Transaction, run_key: int, write: ports.CommitTurn) -> list[InboxMessage]:
+    messages = [
+        InboxMessage(number_of(rowid), data) for rowid, data in tx.execute(_UNSEEN, row_span(run_key))
+    ]
+    return [message for message in messages if message.message_id not in write.consumed]
+
+
+def _take_finished(tx: Transaction, run_key: int, write: ports.CommitTurn) -> bool:
+    """Delete the finished tasks if all of them are held in that attempt.  The last condition, so it may change something."""
+    if len(write.finished) == 1 and write.token:
+        ((seq, attempt),) = write.finished
+        tx.execute(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token))
+        return tx.cursor.rowcount == 1
+    for seq, attempt in write.finished:
+        task = tx.execute(_TASK, (row_id(run_key, seq),)).fetchone()
+        if task is None or task[1] != attempt or (write.token and task[0] != write.token):
+            return False
+    for seq, _ in write.finished:
+        tx.execute(_TAKE_TASK, (row_id(run_key, seq),))
+    return True
+
+
+def _put_tasks(tx: Transaction, run_key: int, write: ports.CommitTurn) -> None:
+    now = tx.now
+    for new in write.tasks:
+        owner = write.token if new.claimed else 0
+        started_at = now if owner else None
+        place = row_id(run_key, new.seq)
+        tx.execute(
+            _PUT_TASK, (place, new.activity_type, new.task_queue, now, now, started_at, owner, new.data)
+        )
+
+
+def _cancel_tasks(tx: Transaction, run_key: int, last_message: int, write: ports.CommitTurn) -> int:
+    """Ask tasks to stop; returns how many were idle and left a report in the inbox instead."""
+    reports = 0
+    for cancel in write.cancel_tasks:
+        place = row_id(run_key, cancel.seq)
+        task = tx.execute(_TASK, (place,)).fetchone()
+        if task is None:
+            continue
+        if task[0]:
+            tx.execute(_ASK_TASK_TO_STOP, (place,))
+        else:
+            tx.execute(_TAKE_TASK, (place,))
+            reports += 1
+            put_message(tx, run_key, last_message + reports, ready_at=tx.now, data=cancel.report)
+    return reports
+
+
+def _move_work(tx: Transaction, run_key: int, write: ports.CommitTurn) -> None:
+    for message_id in write.consumed:
+        tx.execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
+    for seq, fire_at in write.timers:
+        tx.execute(_PUT_TIMER, (row_id(run_key, seq), run_key, fire_at))
+    for seq in write.removed_timers:
+        tx.execute(_TAKE_TIMER, (row_id(run_key, seq),))
+
+
+def _close(
+    tx: Transaction,
+    run_key: int,
+    write: ports.CommitTurn,
+    closing: ports.Closing,
+    last_event_id: int,
+    *,
+    quiet: bool,
+) -> None:
+    step = (write.turn, write.turn_token, last_event_id, len(write.data))
+    tx.execute(_CLOSE, (*step, closing.status.value, tx.now, closing.event, run_key))
+    span = row_span(run_key)
+    tx.execute(_CLEAR_TASKS, span)
+    if not quiet:
+        tx.execute(_CLEAR_INBOX, span)
+        tx.execute(_CLEAR_TIMERS, span)

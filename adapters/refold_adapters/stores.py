@@ -1,0 +1,44 @@
+"""``open_store``: from a place to a store.
+
+One rule: what a place may look like is told here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+
+from refold_adapters.memory import MemoryStore
+from refold_adapters.ports import Clock, Store
+from refold_adapters.store_errors import StoreError
+
+_MEMORY = ("memory:", ":memory:")
+_SQLITE = "sqlite:///"
+
+
+def open_store(url: str | os.PathLike[str], clock: Clock | None = None) -> Store:
+    """Open the store at a place, and make it where there is none.
+
+    A path, or ``sqlite:///path`` (absolute paths have four slashes), is an SQLite file; ``memory:`` is a new store that is gone
+    when it is closed.  ``clock`` is for tests; without it, the store goes by the clock of the machine.
+    """
+    if isinstance(url, str):
+        if url in _MEMORY:
+            return MemoryStore(clock)
+        if not url.startswith(_SQLITE) and "://" in url:
+            raise _unknown(url)
+    place = os.fspath(url)
+    place = place.removeprefix(_SQLITE)
+    if not place or "\x00" in place:
+        raise _unknown(place)
+    from refold_adapters.sqlite import SqliteStore
+
+    return SqliteStore(place, clock)
+
+
+def _unknown(url: str) -> StoreError:
+    return StoreError(
+        "RF5001",
+        f"{url!r} names no store",
+        why="refold opens SQLite files and memory stores",
+        fix="give a path, sqlite:///relative/path, sqlite:////absolute/path, or memory:",
+    )
