@@ -17,6 +17,7 @@ import attrs
 from refold.effects import Effect
 from refold.payloads import Plain
 from refold.source import yield_site
+from refold.unyielded import MAKER
 from refold.waits import Combine
 
 #: How often a generator is asked to close before it is given up.
@@ -153,13 +154,20 @@ def quarantined() -> tuple[Quarantined, ...]:
 
 
 def discard(branch: Branch) -> list[str]:
-    """Close a branch and all below it, deepest and youngest first; returns where code yielded while it was closed."""
+    """Close a branch and all below it, deepest and youngest first; returns where code yielded while it was closed.
+
+    Nobody is told of the effects that are made meanwhile.
+    """
     complaints: list[str] = []
-    for each in reversed(_subtree(branch)):
-        if not each.ended:
-            each.ended = True
-            each.wait = None
-            complaints += _close(each.generator)
+    token = MAKER.set(None)
+    try:
+        for each in reversed(_subtree(branch)):
+            if not each.ended:
+                each.ended = True
+                each.wait = None
+                complaints += _close(each.generator)
+    finally:
+        MAKER.reset(token)
     return complaints
 
 

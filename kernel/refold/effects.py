@@ -25,7 +25,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Effect(Generic[T_co]):
     """Something a workflow asks for; ``yield from effect`` gives the answer, a ``T``."""
 
-    __slots__ = ("__weakref__",)
+    #: ``_note`` is how ``unyielded`` knows it again; it is no part of the value.
+    __slots__ = ("__weakref__", "_note")
 
     def __attrs_post_init__(self) -> None:
         maker = MAKER.get()

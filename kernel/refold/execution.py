@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 
 from refold import events as ev
-from refold.branches import Branch, discard
+from refold.branches import discard
 from refold.decide import decide_turn
 from refold.declare import Query, WorkflowDefinition
 from refold.divergence import InputPolicy
@@ -318,14 +318,8 @@ class Execution:
         """
         self._dead = self._dead or "it was closed"
         _OPEN.pop(self._number, None)
-        main: Branch | None = self._run.main
-        if main is None:
-            return ()
-        token = MAKER.set(None)
-        try:
-            return tuple(discard(main))
-        finally:
-            MAKER.reset(token)
+        main = self._run.main
+        return () if main is None else tuple(discard(main))
 
     def __enter__(self) -> Execution:
         return self

@@ -43,7 +43,7 @@ def run_turn(run: Scheduler, externals: Sequence[ev.HistoryEvent]) -> list[str]:
     for event in externals:
         apply(ledger, event)
     if ledger.closed is not None:
-        return discard(run.main) if run.main is not None else []
+        return _close_code(run)
     first = 0
     for event in externals:
         if not event.message:
@@ -135,6 +135,12 @@ def _finish(run: Scheduler) -> list[str]:
     run.waits.clear()
     run.conditions.clear()
     run.receivers.clear()
+    return _close_code(run)
+
+
+def _close_code(run: Scheduler) -> list[str]:
+    if run.recorder is not None:
+        run.recorder.forgive()
     return [] if run.main is None else discard(run.main)
 
 

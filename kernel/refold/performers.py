@@ -174,6 +174,8 @@ def _gather(run: Scheduler, waiter: Waiter, branch: Branch, steps: tuple[Step[An
     for index, step in enumerate(steps):
         if gathering.decided:  # a step was answered at once: those that follow are not begun
             gathering.left -= len(steps) - index
+            if run.recorder is not None:
+                run.recorder.forgive()
             break
         slot = Slot(gathering, index, branch)
         gathering.slots.append(slot)

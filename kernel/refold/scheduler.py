@@ -18,7 +18,7 @@ from refold import source
 from refold.branches import WAITING, Branch, Slot, Thrown, Waiter
 from refold.combine import branch_ended, settle
 from refold.declare import WorkflowDefinition
-from refold.effects import Effect, ScheduleActivity, StartTimer
+from refold.effects import Effect, ScheduleActivity, StartTimer, Workflow
 from refold.errors import DefinitionError, WorkflowTaskError
 from refold.events import WorkflowExecutionSignaled
 from refold.failures import CancelledError
@@ -111,7 +111,7 @@ class Scheduler:
         generator = branch.generator
         while True:
             try:
-                effect = generator.send(value) if error is None else generator.throw(error)
+                effect = generator.send(value) if error is None else self._throw(generator, error)
             except StopIteration as stop:
                 branch_ended(self, branch, stop.value, None)
                 return
@@ -141,6 +141,12 @@ class Scheduler:
                 continue
             if value is WAITING:
                 return
+
+    def _throw(self, generator: Workflow[Any], error: BaseException) -> Effect[Any]:
+        """Raise an error in suspended code: what that code has not yielded yet, it may never come to."""
+        if self.recorder is not None:
+            self.recorder.forgive()
+        return generator.throw(error)
 
     def deliver(self, waiter: Waiter, value: Any, error: BaseException | None = None) -> None:
         """Give a waiter what it waited for: a branch is resumed, a slot is settled, here and now."""

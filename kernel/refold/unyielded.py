@@ -30,6 +30,9 @@ class Maker(Protocol):
         ...
 
 
+#: The slot of an effect that holds its note: unset while nobody needed one, None once it was yielded without.
+NOTE = "_note"
+
 #: Whom a new effect is told to: nobody outside workflow code and during replay.
 MAKER: ContextVar[Maker | None] = ContextVar("refold_maker", default=None)
 
@@ -55,14 +58,30 @@ class ReadOnly:
         self.made(effect)
 
 
-class Recorder:
-    """Notes the effects that one turn of one run makes."""
+class _Note:
+    """What is known of an effect that was made and is still to be yielded."""
 
-    __slots__ = ("_fresh", "_held")
+    __slots__ = ("effect", "name", "site", "used")
+
+    def __init__(self, effect: object, site: Site | None) -> None:
+        self.effect = weakref.ref(effect)
+        self.site = site
+        self.name = type(effect).__name__
+        self.used = False
+
+
+class Recorder:
+    """Notes the effects that one turn of one run makes.
+
+    An effect just made is kept in ``_fresh``; at the next yield it has either been yielded, or gets a note and is only watched from
+    then on.  The effect knows its note, so that yielding costs the same however many are watched.
+    """
+
+    __slots__ = ("_fresh", "_watched")
 
     def __init__(self) -> None:
         self._fresh: list[tuple[object, Site | None]] = []
-        self._held: list[tuple[weakref.ref[object], Site | None, str]] = []
+        self._watched: list[_Note] = []
 
     def made(self, effect: object) -> None:
         """Note a new effect and the user's line that made it."""
@@ -70,48 +89,54 @@ class Recorder:
 
     def entered(self, effect: object) -> None:
         """Take off an effect that runs inside the branch that made it, and only that one."""
-        self._fresh = [entry for entry in self._fresh if entry[0] is not effect]
-        self._held = [entry for entry in self._held if entry[0]() is not effect]
+        _use(effect)
 
     def yielded(self, effect: object) -> None:
         """Take off an effect that reached the interpreter, with all it is made of."""
         fresh = self._fresh
-        if len(fresh) == 1 and fresh[0][0] is effect and not self._held:
+        if len(fresh) == 1 and fresh[0][0] is effect and not self._watched:
             fresh.clear()  # by far the most frequent case
             return
-        used = _parts(effect)
-        for other, site in fresh:
-            if not any(other is part for part in used):
-                self._held.append((weakref.ref(other), site, type(other).__name__))
-        fresh.clear()
-        if self._held:
-            self._held = [entry for entry in self._held if not any(entry[0]() is part for part in used)]
+        parts = [effect]
+        for part in parts:
+            _use(part)
+            parts.extend(getattr(part, "steps", ()))
+        self._watch()
+
+    def _watch(self) -> None:
+        """Let go of the effects just made; those that were not yielded get a note."""
+        for effect, site in self._fresh:
+            if not hasattr(effect, NOTE):
+                note = _Note(effect, site)
+                object.__setattr__(effect, NOTE, note)
+                self._watched.append(note)
+        self._fresh.clear()
+
+    def forgive(self) -> None:
+        """Watch no longer what is still held: code that would have yielded it is about to be cancelled, failed or closed."""
+        self._watched = [note for note in self._watched if not note.used and note.effect() is None]
 
     def check(self) -> None:
         """Raise :class:`DefinitionError` (RF1101) for an effect that nobody can yield any more."""
-        if not self._fresh and not self._held:
+        self._watch()
+        if not self._watched:
             return
-        for effect, site in self._fresh:
-            self._held.append((weakref.ref(effect), site, type(effect).__name__))
-        self._fresh.clear()
-        effect = None
-        lost = [(site, name) for held, site, name in self._held if held() is None]
-        self._held = [entry for entry in self._held if entry[0]() is not None]
+        lost = [note for note in self._watched if not note.used and note.effect() is None]
+        self._watched = [note for note in self._watched if not note.used and note.effect() is not None]
         if lost:
-            site, name = lost[0]
             raise DefinitionError(
                 "RF1101",
-                f"{name} was made and never yielded"
+                f"{lost[0].name} was made and never yielded"
                 + (f" (and {len(lost) - 1} more like it)" if len(lost) > 1 else ""),
                 why="calling an activity or an effect only describes it; nothing happens until the workflow yields it",
                 fix="write `yield from` before it",
-                where=str(site),
+                where=str(lost[0].site),
             )
 
 
-def _parts(effect: object) -> list[object]:
-    """An effect and the effects inside it."""
-    found = [effect]
-    for part in found:
-        found.extend(getattr(part, "steps", ()))
-    return found
+def _use(effect: object) -> None:
+    note: _Note | None = getattr(effect, NOTE, None)
+    if note is not None:
+        note.used = True
+    elif hasattr(type(effect), NOTE):
+        object.__setattr__(effect, NOTE, None)
