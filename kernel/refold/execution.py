@@ -26,6 +26,7 @@ from refold.declare import Query, WorkflowDefinition
 from refold.divergence import InputPolicy
 from refold.errors import HistoryError, MessageError, QueryError, RefoldError
 from refold.evolve import apply, outstanding
+from refold.failures import CancelledError
 from refold.interpreter import run_turn
 from refold.messages import Message
 from refold.payloads import Plain, encode
@@ -45,6 +46,8 @@ _COMMANDS = (
     ev.SignalExternalWorkflowExecutionInitiated,
     ev.RequestCancelExternalWorkflowExecutionInitiated,
 )
+
+_CLOSED = "it was closed"
 
 #: Executions that are not closed: held here so that none is left to the garbage collector.
 _OPEN: dict[int, Execution] = {}
@@ -136,19 +139,26 @@ class Execution:
         Raises :class:`MessageError` (RF30xx) for a message that cannot be, and nothing has changed; any other error means that the
         turn could not be made: nothing of it may be stored, and the execution can only be closed.
         """
+        self._need_idle()
         self._need_alive()
         ledger, tape, run = self._ledger, self._tape, self._run
         at = max(at, ledger.at)
         length_before = ledger.last_event_id
         externals = decide_turn(ledger, messages, at=at)
+        run.logs = []
         if not externals:
             return self._made(length_before, [], [])
-        self._check_type(externals[0])
+        if (other := self._other_type(externals[0])) is not None:
+            raise MessageError(
+                "RF3003",
+                f"the message starts a {other!r}, and this is a {self.definition.name!r}",
+                why="an execution runs the definition that it was made with",
+                fix="load the definition of that name",
+            )
         tape.turn, tape.at, tape.length_before = ledger.turn + 1, at, length_before
         tape.history = None
         tape.written = list(externals)
         run.recorder = Recorder() if run.recorder is None else run.recorder
-        run.logs = []
         complaints = self._drive(lambda: self._live(externals))
         return self._made(length_before, tape.written, complaints)
 
@@ -187,8 +197,13 @@ class Execution:
         tape.history = history
         end = len(history)
         position = 0
-        if end:
-            self._check_type(history[0])
+        if end and (other := self._other_type(history[0])) is not None:
+            raise HistoryError(
+                "RF2001",
+                f"the run is a {other!r}, not a {self.definition.name!r}",
+                why="a history can only be replayed by the workflow that made it",
+                fix="load it with the definition of that name",
+            )
         while position < end:
             turn = history[position].turn
             first = position
@@ -208,13 +223,6 @@ class Execution:
         return []
 
     def _drive(self, action: Callable[[], list[str]]) -> list[str]:
-        if self._driving:
-            raise MessageError(
-                "RF3004",
-                "the execution is being driven already",
-                why="workflow code, a handler or another thread called into the execution that runs it",
-                fix="drive an execution from one thread, and never from its own workflow",
-            )
         self._driving = True
         try:
             return action()
@@ -224,15 +232,20 @@ class Execution:
         finally:
             self._driving = False
 
-    def _check_type(self, event: ev.HistoryEvent) -> None:
-        if self._ledger.started is None and isinstance(event, ev.WorkflowExecutionStarted):
-            if event.workflow_type != self.definition.name:
-                raise HistoryError(
-                    "RF2001",
-                    f"the run is a {event.workflow_type!r}, not a {self.definition.name!r}",
-                    why="a history can only be replayed by the workflow that made it",
-                    fix="load it with the definition of that name",
-                )
+    def _other_type(self, event: ev.HistoryEvent) -> str | None:
+        """The workflow type that an event starts, if it is not this one."""
+        if isinstance(event, ev.WorkflowExecutionStarted) and event.workflow_type != self.definition.name:
+            return event.workflow_type
+        return None
+
+    def _need_idle(self) -> None:
+        if self._driving:
+            raise MessageError(
+                "RF3004",
+                "the execution is being driven already",
+                why="workflow code, a handler or another thread called into the execution that runs it",
+                fix="drive an execution from one thread, and never from its own workflow",
+            )
 
     def _need_alive(self) -> None:
         if self._dead is not None:
@@ -268,11 +281,13 @@ class Execution:
     def query(self, query: Query[Any] | str, *args: object) -> Plain:
         """The answer to a query, as plain data, at this point of the history; also on a closed run.
 
-        Raises :class:`QueryError` (RF1111 where the run has not registered it, RF1112 where its function fails).
+        Raises :class:`QueryError` (RF1111 where the run has not registered it, RF1112 where its function fails), and
+        :class:`MessageError` (RF3005) after a turn that failed, as the code is ahead of the history then.
         """
         name = query if isinstance(query, str) else query.name
-        if self._driving:
-            self._drive(list)
+        self._need_idle()
+        if self._dead not in (None, _CLOSED):
+            self._need_alive()
         answer = self._run.queries.get(name)
         if answer is None:
             known = ", ".join(sorted(self._run.queries)) or "none"
@@ -287,7 +302,7 @@ class Execution:
             return encode(answer.function(*args))
         except RefoldError:
             raise
-        except Exception as error:
+        except (Exception, CancelledError) as error:
             frames = traceback_frames(error)
             raise QueryError(
                 "RF1112",
@@ -316,7 +331,8 @@ class Execution:
 
         Nothing that a ``finally`` block does reaches anyone: its effects are thrown away, and it must not yield (RF1103).
         """
-        self._dead = self._dead or "it was closed"
+        self._need_idle()
+        self._dead = self._dead or _CLOSED
         _OPEN.pop(self._number, None)
         main = self._run.main
         return () if main is None else tuple(discard(main))
