@@ -48,13 +48,15 @@ def decide_turn(state: ExecutionState | Ledger, messages: Sequence[ms.Message], 
             fix="make a turn of it alone",
         )
     events: list[ev.HistoryEvent] = []
-    heard: dict[tuple[str, object], bool] = {}
+    heard: dict[tuple[str, object] | None, bool] = {}
     starting = False
     for message in sorted(messages, key=lambda message: message.rank):
+        key = _identity(message)
+        if key in heard:
+            continue
         event_id = state.last_event_id + 1 + len(events)
         event = decide(state, message, at=at, event_id=event_id, starting=starting)
-        key = _identity(message)
-        if event is None or (key is not None and key in heard):
+        if event is None:
             continue
         if key is not None:
             heard[key] = True
@@ -64,9 +66,10 @@ def decide_turn(state: ExecutionState | Ledger, messages: Sequence[ms.Message], 
 
 
 def _identity(message: ms.Message) -> tuple[str, object] | None:
-    """What makes two messages the same: the command they settle, or the request they carry."""
-    if type(message) in _OUTCOMES:
-        return ("seq", getattr(message, "seq", None))
+    """What makes two messages of a turn the same: the command they settle, or the request they carry."""
+    outcome = _OUTCOMES.get(type(message))
+    if outcome is not None:
+        return (outcome[0].__name__, getattr(message, "seq", None))
     if isinstance(message, ms.StartWorkflow):
         return ("run", message.run_id)
     request_id = getattr(message, "request_id", "")
@@ -83,7 +86,7 @@ def decide(
     """
     head = (state.last_event_id + 1 if event_id is None else event_id, state.turn + 1, at)
     if isinstance(message, ms.StartWorkflow):
-        return _start(state, message, head)
+        return _start(state, message, head, starting)
     if state.started is None and not starting:
         raise MessageError(
             "RF3002",
@@ -113,13 +116,15 @@ def decide(
     )
 
 
-def _start(state: ExecutionState | Ledger, message: ms.StartWorkflow, head: tuple[int, int, int]) -> ev.HistoryEvent | None:
-    if state.started is not None:
-        if state.started.run_id == message.run_id:
-            return None
+def _start(
+    state: ExecutionState | Ledger, message: ms.StartWorkflow, head: tuple[int, int, int], starting: bool
+) -> ev.HistoryEvent | None:
+    if state.started is not None and state.started.run_id == message.run_id:
+        return None
+    if state.started is not None or starting:
         raise MessageError(
             "RF3006",
-            f"run {state.started.run_id} has started already",
+            "the run has started already" if state.started is None else f"run {state.started.run_id} has started already",
             why="a run has one beginning",
             fix="start a new run under another run id",
         )
