@@ -1,0 +1,103 @@
+"""What an activity may know of its attempt, and say about it: ``activity_context()``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import attrs
+
+from refold import CancelledError
+from refold.payloads import encode
+from refold_adapters.runtime_errors import ExecutionError
+
+
+@attrs.frozen(kw_only=True)
+class ActivityInfo:
+    """The attempt that is running."""
+
+    activity_id: str
+    activity_type: str
+    #: 1 for the first.
+    attempt: int
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    #: Microseconds since the epoch, by the store's clock: when the activity was first scheduled, and this attempt began.
+    scheduled_at: int
+    started_at: int
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this activity, and for no other: pass it to services that know such keys."""
+        return f"{self.run_id}/{self.activity_id}"
+
+
+class ActivityContext:
+    """The attempt's side of an activity; safe to use from any thread."""
+
+    def __init__(
+        self, info: ActivityInfo, heartbeat: Callable[[list[Any]], None], last_heartbeat_details: Sequence[Any] = ()
+    ) -> None:
+        self.info = info
+        #: Details of the last heartbeat of an earlier attempt.
+        self.last_heartbeat_details = tuple(last_heartbeat_details)
+        self._heartbeat = heartbeat
+        self._cancelled = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the activity was asked to stop (or its time is up, or its worker is going down)."""
+        return self._cancelled.is_set()
+
+    def wait_for_cancellation(self, timeout: float | None = None) -> bool:
+        """Block until asked to stop, at most ``timeout`` seconds; whether it was."""
+        return self._cancelled.wait(timeout)
+
+    def raise_if_cancelled(self) -> None:
+        """Raise :class:`CancelledError` if asked to stop."""
+        if self._cancelled.is_set():
+            raise CancelledError("the activity was asked to stop")
+
+    def heartbeat(self, *details: Any) -> None:
+        """Say that the attempt is alive; ``details`` are handed to the next attempt.  Learns of cancellation."""
+        self._heartbeat([encode(item) for item in details])
+
+    def request_cancellation(self) -> None:
+        """For workers: ask the activity to stop."""
+        with self._lock:
+            if self._cancelled.is_set():
+                return
+            self._cancelled.set()
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    def on_cancellation(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once the activity is asked to stop (at once, if it was already)."""
+        with self._lock:
+            if not self._cancelled.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+CURRENT: ContextVar[ActivityContext | None] = ContextVar("refold_activity", default=None)
+
+
+def activity_context() -> ActivityContext:
+    """The context of the activity that is running here; raises RF5110 outside of one."""
+    context = CURRENT.get()
+    if context is None:
+        raise ExecutionError(
+            "RF5110",
+            "there is no activity here",
+            why="activity_context() was called outside of an activity, or in a thread that the activity started itself",
+            fix="call it in the activity's own function and pass on what is needed",
+        )
+    return context

@@ -1,0 +1,67 @@
+"""What is done to runs from outside without their code: ending them."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from refold import Turn, decide_turn, evolve, fold
+from refold.messages import TerminateWorkflow
+from refold.codec import decode_message
+from refold.messages import StartWorkflow
+from refold_adapters.inspection import read_history
+from refold_adapters.ports import Committed, RunRow, Stale, Store, Unseen
+from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
+from refold_adapters.turn_writes import commit_of
+
+
+def terminate(store: Store, row: RunRow, *, reason: str, identity: str) -> RunRow:
+    """Append the terminal turn to a run, whoever owns it, and return its row as it then is.
+
+    The turn of a worker that was under way at that moment is refused, and so are later outcomes of its activities.
+    """
+    while True:
+        if row.closed_at is not None:
+            raise WorkflowClosedError(row.workflow_id, row.run_id, row.status.value)
+        inbox = store.list_inbox(row.run_id)
+        state = fold(read_history(store, row.run_id))
+        messages = [decode_message(message.data) for message in inbox]
+        events = []
+        if state.started is None:  # it has had no turn yet: its history begins and ends here
+            starts = [message for message in messages if isinstance(message, StartWorkflow)]
+            events = decide_turn(state, starts[:1], at=store.clock.now_us())
+        after = state
+        for event in events:
+            after = evolve(after, event)
+        order = TerminateWorkflow(reason=reason, identity=identity)
+        (terminated,) = decide_turn(after, [order], at=max(store.clock.now_us(), state.at))
+        number = state.turn + 1
+        import attrs
+
+        terminated = attrs.evolve(terminated, turn=number)
+        turn = Turn(
+            number=number,
+            at=terminated.at,
+            length_before=state.last_event_id,
+            events=(*events, terminated),
+            commands=(),
+            logs=(),
+            complaints=(),
+            closed=terminated,
+        )
+        commit = commit_of(
+            turn,
+            token=0,
+            run_id=row.run_id,
+            turn_token=uuid4().hex,
+            task_queue=row.task_queue,
+            consumed=[message.message_id for message in inbox],
+        )
+        (outcome,) = store.apply([commit])
+        found = store.find_run(row.workflow_id, row.run_id)
+        if found is None:
+            raise WorkflowNotFoundError(row.workflow_id, row.run_id)
+        if isinstance(outcome, Committed):
+            return found
+        if not isinstance(outcome, Stale | Unseen):
+            raise AssertionError(f"an administrative turn was answered with {outcome}")
+        row = found

@@ -1,0 +1,226 @@
+"""Runs attempts of activities: in threads, on an event loop, or in other processes.
+
+One rule: an attempt ends exactly once, with a result, a failure or a cancellation, and says so to whoever started it; whether there is
+another one is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import multiprocessing
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, TypeAlias
+
+import attrs
+
+from refold import Activity, ActivityOptions, CancelledError, Failure
+from refold.failures import failure_of
+from refold.payloads import encode
+from refold_adapters.activity_context import CURRENT, ActivityContext
+from refold_adapters.runtime_errors import ExecutionError
+
+
+@attrs.frozen
+class Returned:
+    """The attempt returned; ``result`` is plain data."""
+
+    result: Any
+
+
+@attrs.frozen
+class Raised:
+    """The attempt failed."""
+
+    failure: Failure
+
+
+@attrs.frozen
+class Cancelled:
+    """The attempt raised ``CancelledError``."""
+
+    details: list[Any]
+
+
+AttemptOutcome: TypeAlias = Returned | Raised | Cancelled
+
+
+@attrs.define(eq=False)
+class Attempt:
+    """One attempt of one activity task."""
+
+    activity: Activity[..., Any]
+    input: list[Any]
+    options: ActivityOptions
+    run_id: str
+    seq: int
+    number: int
+    scheduled_at: int
+    started_at: int
+    context: ActivityContext
+    #: The workflow, or whoever else, asked it to stop.
+    cancel_requested: bool = False
+    #: Nobody waits for its outcome any more: it timed out, or its run is gone.
+    abandoned: bool = False
+
+
+class ActivityRunner:
+    """Carries out attempts; ``report`` is called once for each, on some thread."""
+
+    def __init__(self, report: Callable[[Attempt, AttemptOutcome], None], *, max_threads: int, max_processes: int) -> None:
+        self._report = report
+        self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="refold-activity")
+        self._max_processes = max_processes
+        self._processes: ProcessPoolExecutor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def start(self, attempt: Attempt) -> None:
+        """Begin an attempt."""
+        match attempt.activity.executor:
+            case "async":
+                self._event_loop().call_soon_threadsafe(self._start_coroutine, attempt)
+            case "process":
+                self._start_in_process(attempt)
+            case _:
+                self._threads.submit(self._run_in_thread, attempt)
+
+    def shutdown(self) -> None:
+        """Stop the pools without waiting for attempts that do not stop."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            processes, loop = self._processes, self._loop
+            self._processes = self._loop = None
+        if processes is not None:
+            processes.shutdown(wait=False, cancel_futures=True)
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+
+    # Threads --------------------------------------------------------------------------------------------------------
+
+    def _run_in_thread(self, attempt: Attempt) -> None:
+        token = CURRENT.set(attempt.context)
+        try:
+            outcome = _outcome(lambda: attempt.activity.fn(*attempt.activity.decode_input(attempt.input)))
+        finally:
+            CURRENT.reset(token)
+        self._report(attempt, outcome)
+
+    # Coroutines -----------------------------------------------------------------------------------------------------
+
+    def _event_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_run_loop, args=(self._loop,), name="refold-async", daemon=True).start()
+            return self._loop
+
+    def _start_coroutine(self, attempt: Attempt) -> None:
+        context = copy_context()
+        context.run(CURRENT.set, attempt.context)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._run_coroutine(attempt), context=context)
+        attempt.context.on_cancellation(lambda: loop.call_soon_threadsafe(task.cancel))
+
+    async def _run_coroutine(self, attempt: Attempt) -> None:
+        try:
+            value = await _awaited(attempt)
+            outcome = _outcome(lambda: value)
+        except asyncio.CancelledError as error:
+            outcome = Cancelled([encode(str(item)) for item in error.args])
+        except BaseException as error:
+            outcome = _failed(error)
+        self._report(attempt, outcome)
+
+    # Processes ------------------------------------------------------------------------------------------------------
+
+    def _start_in_process(self, attempt: Attempt) -> None:
+        with self._lock:
+            if self._processes is None:
+                spawn = multiprocessing.get_context("spawn")
+                self._processes = ProcessPoolExecutor(self._max_processes, mp_context=spawn)
+            pool = self._processes
+        fn = attempt.activity.fn
+        module, name = fn.__module__, fn.__qualname__
+
+        def done(future: Future[tuple[str, Any]]) -> None:
+            self._report(attempt, _outcome_from_process(future))
+
+        try:
+            pool.submit(_run_in_process, module, name, attempt.input).add_done_callback(done)
+        except BaseException as error:
+            self._report(attempt, _failed(error))
+
+
+async def _awaited(attempt: Attempt) -> Any:
+    coroutine: Coroutine[Any, Any, Any] = attempt.activity.fn(*attempt.activity.decode_input(attempt.input))
+    return await coroutine
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+def _outcome(function: Callable[[], Any]) -> AttemptOutcome:
+    try:
+        return Returned(encode(function()))
+    except CancelledError as error:
+        return Cancelled([encode(item) for item in error.details])
+    except BaseException as error:
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> AttemptOutcome:
+    failure = failure_of(error)
+    if type(error).__name__ == "PayloadError":  # trying again would not make the value storable
+        failure = attrs.evolve(failure, non_retryable=True)
+    return Raised(failure)
+
+
+def _run_in_process(module: str, qualname: str, input: list[Any]) -> tuple[str, Any]:
+    """In the other process: find the activity again by name, as only plain data crosses the border."""
+    target: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        target = getattr(target, part, None)
+    if not isinstance(target, Activity):
+        raise ExecutionError(
+            "RF5112",
+            f"{module}.{qualname} cannot be found in another process",
+            why="an activity with executor='process' must be a module-level name",
+            fix="define it at the top of a module, not in a function or in __main__ without a guard",
+        )
+    outcome = _outcome(lambda: target.fn(*target.decode_input(input)))
+    match outcome:
+        case Returned():
+            return "returned", outcome.result
+        case Cancelled():
+            return "cancelled", outcome.details
+        case Raised():
+            return "raised", attrs.asdict(outcome.failure)
+
+
+def _outcome_from_process(future: Future[tuple[str, Any]]) -> AttemptOutcome:
+    error = future.exception()
+    if error is not None:
+        return _failed(error)
+    kind, data = future.result()
+    match kind:
+        case "returned":
+            return Returned(data)
+        case "cancelled":
+            return Cancelled(data)
+        case _:
+            return Raised(_failure_from(data))
+
+
+def _failure_from(data: dict[str, Any]) -> Failure:
+    cause = data.pop("cause")
+    return Failure(**data, cause=None if cause is None else _failure_from(cause))

@@ -1,0 +1,353 @@
+"""The client: starts runs and talks to them through typed handles.
+
+One rule: when a call returns, what it did is durable.  Where a worker runs in the same process, messages go into its next turn and share its
+commit; otherwise they go into the run's inbox in the store, where any worker finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+from uuid import uuid4
+
+from refold import (
+    Query,
+    Signal,
+    WorkflowDefinition,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from refold.codec import encode_message
+from refold.events import HistoryEvent
+from refold.ids import checked_id
+from refold.messages import CancelWorkflow, Message, SignalWorkflow, StartWorkflow
+from refold.payloads import Plain, decode, encode
+from refold_adapters.administration import terminate
+from refold_adapters.closings import Closings
+from refold_adapters.inspection import WorkflowDescription, describe, load_execution, read_history
+from refold_adapters.ports import Closed, CreateRun, Exists, NotFound, Outcome, RunFilter, RunRow, RunStatus, Store
+from refold_adapters.registry import Registry
+from refold_adapters.results import result_of_row
+from refold_adapters.runs import accept_write
+from refold_adapters.runtime_errors import (
+    WorkflowAlreadyStartedError,
+    WorkflowClosedError,
+    WorkflowNotFoundError,
+)
+from refold_adapters.worker import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+_CLOSED = [status for status in RunStatus if status is not RunStatus.RUNNING]
+_BLOCKED_BY: dict[WorkflowIDReusePolicy, Sequence[RunStatus]] = {
+    WorkflowIDReusePolicy.ALLOW_DUPLICATE: (),
+    WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: (RunStatus.COMPLETED, RunStatus.CONTINUED_AS_NEW),
+    WorkflowIDReusePolicy.REJECT_DUPLICATE: tuple(_CLOSED),
+}
+
+
+class Client:
+    """Starts workflows and gets handles of them; safe to use from several threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        workflows: Iterable[WorkflowDefinition[..., Any]] = (),
+        identity: str = "",
+        local_worker: Worker | None = None,
+        closings: Closings | None = None,
+    ) -> None:
+        self.store = store
+        self.registry = Registry(workflows)
+        self.identity = identity
+        self._local_worker = local_worker
+        self.closings = closings or Closings(store)
+
+    # Starting -------------------------------------------------------------------------------------------------------
+
+    @overload
+    def start(
+        self,
+        workflow: WorkflowDefinition[P, R],
+        *args: Any,
+        id: str,
+        task_queue: str = ...,
+        id_reuse_policy: WorkflowIDReusePolicy = ...,
+        id_conflict_policy: WorkflowIDConflictPolicy = ...,
+        request_id: str | None = ...,
+    ) -> WorkflowHandle[R]: ...
+    @overload
+    def start(
+        self,
+        workflow: str,
+        *args: Any,
+        id: str,
+        task_queue: str = ...,
+        id_reuse_policy: WorkflowIDReusePolicy = ...,
+        id_conflict_policy: WorkflowIDConflictPolicy = ...,
+        request_id: str | None = ...,
+    ) -> WorkflowHandle[Any]: ...
+    def start(
+        self,
+        workflow: WorkflowDefinition[..., Any] | str,
+        *args: Any,
+        id: str,
+        task_queue: str = "default",
+        id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.FAIL,
+        request_id: str | None = None,
+    ) -> WorkflowHandle[Any]:
+        """Start a workflow, durably, and return its handle.
+
+        Raises :class:`WorkflowAlreadyStartedError` (RF5101) where the policies do not allow another run of that id, and
+        :class:`PayloadError` (RF13xx) for arguments that cannot be stored or do not fit the declared types.  A repeated
+        ``request_id`` starts nothing new.
+        """
+        definition = self._definition(workflow)
+        name = workflow if isinstance(workflow, str) else workflow.name
+        plain = [encode(arg) for arg in args] if definition is None else definition.encode_input(*args)
+        run_id = str(uuid4())
+        message = StartWorkflow(
+            workflow_id=checked_id(id, "workflow id"),
+            run_id=run_id,
+            workflow_type=checked_id(name, "workflow name"),
+            task_queue=checked_id(task_queue, "task queue"),
+            input=plain,
+            identity=self.identity,
+            request_id=request_id or run_id,
+        )
+        creation = CreateRun(
+            run_id=run_id,
+            workflow_id=id,
+            workflow_type=name,
+            task_queue=task_queue,
+            message=encode_message(message),
+            request_id=request_id or run_id,
+            blocked_by=_BLOCKED_BY[id_reuse_policy],
+            ready_at=0,
+        )
+        result_type = Any if definition is None else definition.result_type
+        outcome = self._create(creation, message)
+        if isinstance(outcome, Exists) and not outcome.same_request and outcome.run_id != run_id:
+            is_open = outcome.status is RunStatus.RUNNING
+            if is_open and id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING:
+                self.handle(id, outcome.run_id).terminate("terminated by a new start of the same workflow id")
+                outcome = self._create(creation, message)
+            if isinstance(outcome, Exists):
+                if not (is_open and id_conflict_policy is WorkflowIDConflictPolicy.USE_EXISTING):
+                    raise WorkflowAlreadyStartedError(id, outcome.run_id, outcome.status.value)
+        if isinstance(outcome, Exists):
+            run_id = outcome.run_id
+        return WorkflowHandle(self, id, run_id, result_type)
+
+    def _definition(self, workflow: WorkflowDefinition[..., Any] | str) -> WorkflowDefinition[..., Any] | None:
+        if not isinstance(workflow, str):
+            return workflow
+        return self.registry.workflows.get(workflow)
+
+    def _create(self, creation: CreateRun, message: StartWorkflow) -> Outcome:
+        worker = self._local_worker
+        if worker is not None and worker.can_run(creation.workflow_type, creation.task_queue):
+            return worker.submit_start(creation, message).result()
+        return self.store.apply([creation])[0]
+
+    @overload
+    def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...
+    @overload
+    def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
+    def run(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> Any:
+        """Start a workflow, or attach to the open run of that id, and wait for its result; options as for :meth:`start`."""
+        return self.attach(workflow, *args, id=id, **options).result()
+
+    def attach(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> WorkflowHandle[Any]:
+        """Start a workflow, or take the handle of the open run of that id; options as for :meth:`start`."""
+        options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
+        start: Any = self.start
+        handle: WorkflowHandle[Any] = start(workflow, *args, id=id, **options)
+        return handle
+
+    # Finding --------------------------------------------------------------------------------------------------------
+
+    @overload
+    def handle(self, workflow_id: str, run_id: str | None = ..., *, workflow: WorkflowDefinition[P, R]) -> WorkflowHandle[R]: ...
+    @overload
+    def handle(self, workflow_id: str, run_id: str | None = ...) -> WorkflowHandle[Any]: ...
+    def handle(
+        self, workflow_id: str, run_id: str | None = None, *, workflow: WorkflowDefinition[..., Any] | None = None
+    ) -> WorkflowHandle[Any]:
+        """A handle of a run (of the open, else the latest, if no run id is given); nothing is looked up yet."""
+        return WorkflowHandle(self, workflow_id, run_id, Any if workflow is None else workflow.result_type)
+
+    def list(
+        self,
+        *,
+        workflow_id: str | None = None,
+        workflow_type: str | None = None,
+        statuses: Sequence[RunStatus] | None = None,
+        parked: bool | None = None,
+        limit: int | None = None,
+    ) -> Iterator[RunRow]:
+        """Runs, newest first, read page by page."""
+        before: tuple[int, str] | None = None
+        left = limit
+        while left is None or left > 0:
+            page = self.store.list_runs(
+                RunFilter(
+                    workflow_id=workflow_id,
+                    workflow_type=workflow_type,
+                    statuses=statuses,
+                    parked=parked,
+                    limit=min(200, left if left is not None else 200),
+                    before=before,
+                )
+            )
+            yield from page
+            if not page:
+                return
+            before = (page[-1].started_at, page[-1].run_id)
+            left = None if left is None else left - len(page)
+
+    # For handles ----------------------------------------------------------------------------------------------------
+
+    def row(self, workflow_id: str, run_id: str | None) -> RunRow:
+        """The run behind a handle; raises :class:`WorkflowNotFoundError` (RF5102)."""
+        row = self.store.find_run(checked_id(workflow_id, "workflow id"), run_id)
+        if row is None:
+            raise WorkflowNotFoundError(workflow_id, run_id)
+        return row
+
+    def send(self, workflow_id: str, run_id: str | None, message: Message) -> None:
+        """Have a message accepted; raises RF5102 and RF5103."""
+        worker = self._local_worker
+        outcome: Outcome
+        checked_id(workflow_id, "workflow id")
+        if worker is not None and run_id is not None and self.closings.runs_here(run_id):
+            outcome = worker.submit_message(workflow_id, run_id, message).result()
+        else:
+            outcome = self.store.apply([accept_write(workflow_id, run_id, message)])[0]
+        match outcome:
+            case NotFound():
+                raise WorkflowNotFoundError(workflow_id, run_id)
+            case Closed():
+                raise WorkflowClosedError(workflow_id, outcome.run_id, outcome.status.value)
+            case _:
+                return
+
+    def definition_of(self, row: RunRow) -> WorkflowDefinition[..., Any]:
+        """The code of a run; raises :class:`UnknownTypeError` (RF5104)."""
+        worker = self._local_worker
+        if worker is not None and row.workflow_type in worker.registry.workflows:
+            return worker.registry.workflows[row.workflow_type]
+        return self.registry.workflow(row.workflow_type)
+
+
+class WorkflowHandle(Generic[R_co]):
+    """One run, or the current run of a workflow id."""
+
+    def __init__(self, client: Client, workflow_id: str, run_id: str | None, result_type: Any) -> None:
+        self._client = client
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self._result_type = result_type
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.workflow_id} run {self.run_id or 'current'}>"
+
+    def result(self, *, timeout: timedelta | None = None) -> R_co:
+        """Wait for the run to end and return its result.
+
+        Raises :class:`WorkflowFailedError` (RF5109) if it did not complete, :class:`WorkflowParkedError` (RF5106) if it cannot go on
+        until its code is mended, ``TimeoutError`` after ``timeout``.
+        """
+        future, run_id = self.watch()
+        try:
+            ended = future.result(None if timeout is None else timeout.total_seconds())
+        finally:
+            self.unwatch(run_id, future)
+        result: R_co = self.take_result(ended)
+        return result
+
+    def watch(self) -> tuple[Future[RunRow], str]:
+        """A future of the run's end, and its run id."""
+        run_id = self.run_id or self._client.row(self.workflow_id, None).run_id
+        future = self._client.closings.watch(self.workflow_id, run_id)
+        if future is None:
+            raise WorkflowNotFoundError(self.workflow_id, run_id)
+        return future, run_id
+
+    def unwatch(self, run_id: str, future: Future[RunRow]) -> None:
+        """Nobody waits for that future any more."""
+        self._client.closings.forget(run_id, future)
+
+    def take_result(self, row: RunRow) -> Any:
+        """The result of an ended run, as its type; raises as :meth:`result` does."""
+        type_ = self._result_type
+        if type_ is Any and row.workflow_type in self._client.registry.workflows:
+            type_ = self._client.registry.workflows[row.workflow_type].result_type
+        return result_of_row(row, type_)
+
+    @overload
+    def signal(self, signal: Signal[None]) -> None: ...
+    @overload
+    def signal(self, signal: Signal[T], payload: T) -> None: ...
+    @overload
+    def signal(self, signal: str, payload: Any = ...) -> None: ...
+    def signal(self, signal: Signal[Any] | str, payload: Any = None) -> None:
+        """Send a signal; it is durable when this returns.  Raises RF5102, RF5103, and RF13xx for a payload that does not fit."""
+        if isinstance(signal, str):
+            name = checked_id(signal, "signal name")
+            plain: list[Plain] = [] if payload is None else [encode(payload)]
+        else:
+            name, plain = signal.name, signal.encode(payload)
+        self._send(SignalWorkflow(signal_name=name, input=plain, identity=self._client.identity, request_id=uuid4().hex))
+
+    def cancel(self, reason: str = "") -> None:
+        """Ask the run to stop; it may clean up first, or go on."""
+        self._send(CancelWorkflow(reason=reason, identity=self._client.identity, request_id=uuid4().hex))
+
+    def _send(self, message: Message) -> None:
+        self._client.send(self.workflow_id, self.run_id, message)
+
+    def terminate(self, reason: str = "") -> None:
+        """End the run at once, without asking its code.  Raises RF5102, RF5103."""
+        row = self._client.row(self.workflow_id, self.run_id)
+        ended = terminate(self._client.store, row, reason=reason, identity=self._client.identity)
+        self._client.closings.settle(ended)
+
+    @overload
+    def query(self, query: Query[T], *args: object) -> T: ...
+    @overload
+    def query(self, query: str, *args: object) -> Any: ...
+    def query(self, query: Query[Any] | str, *args: object) -> Any:
+        """Ask the run, open or closed, at the last event of its history.
+
+        Raises :class:`QueryError` (RF111x), and RF5104 where this client does not know the workflow's code.
+        """
+        row = self._client.row(self.workflow_id, self.run_id)
+        with load_execution(self._client.store, row, self._client.definition_of(row)) as execution:
+            plain = execution.query(query, *args)
+        if isinstance(query, str):
+            return plain
+        return decode(plain, query.type)
+
+    def describe(self) -> WorkflowDescription:
+        """What is known of the run, and what it waits for."""
+        row = self._client.row(self.workflow_id, self.run_id)
+        registry = self._client.registry
+        worker = self._client._local_worker
+        known = registry.workflows.get(row.workflow_type)
+        if known is None and worker is not None:
+            known = worker.registry.workflows.get(row.workflow_type)
+        return describe(self._client.store, row, known)
+
+    def history(self) -> Sequence[HistoryEvent]:
+        """All events so far."""
+        row = self._client.row(self.workflow_id, self.run_id)
+        return read_history(self._client.store, row.run_id)
+

@@ -1,0 +1,113 @@
+"""Lets clients wait for runs to end, without polling where the worker is in this process.
+
+One rule: whoever closes a run in this process says so here, at once; a run that another process works on is looked at when that
+process has written, and that is asked for at a bounded interval.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from refold_adapters.ports import RunRow, Store
+
+#: How often another process's writes are looked for, while somebody waits.
+POLL_SECONDS = 0.02
+#: How often a waited-for run is looked at in any case: the bound on what a lost wake-up costs.
+FALLBACK_SECONDS = 1.0
+
+
+class Closings:
+    """Futures for runs that are to end, or to be parked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        #: By run id: the workflow id, and who waits.
+        self._waiting: dict[str, tuple[str, list[Future[RunRow]]]] = {}
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stopped = False
+        #: Says whether a worker of this process runs a run; then nothing needs to be looked up.
+        self.runs_here: Callable[[str], bool] = lambda run_id: False
+
+    def watch(self, workflow_id: str, run_id: str) -> Future[RunRow] | None:
+        """A future of the run's row once it is closed or parked; None if there is no such run."""
+        future = self._register(workflow_id, run_id)
+        row = self._store.find_run(workflow_id, run_id)
+        if row is None:
+            self.forget(run_id, future)
+            return None
+        if row.closed_at is not None or row.parked is not None:
+            self.settle(row)
+        elif not self.runs_here(run_id):
+            self._look_elsewhere()
+        return future
+
+    def _register(self, workflow_id: str, run_id: str) -> Future[RunRow]:
+        future: Future[RunRow] = Future()
+        with self._lock:
+            self._waiting.setdefault(run_id, (workflow_id, []))[1].append(future)
+        return future
+
+    def forget(self, run_id: str, future: Future[RunRow]) -> None:
+        """Nobody waits for this future any more."""
+        with self._lock:
+            futures = self._waiting.get(run_id, ("", []))[1]
+            if future in futures:
+                futures.remove(future)
+            if not futures:
+                self._waiting.pop(run_id, None)
+
+    def is_waited_for(self, run_id: str) -> bool:
+        """Whether somebody waits for the run."""
+        return run_id in self._waiting
+
+    def settle(self, row: RunRow) -> None:
+        """A run is closed or parked: tell those who wait."""
+        with self._lock:
+            futures = self._waiting.pop(row.run_id, ("", []))[1]
+        for future in futures:
+            if future.set_running_or_notify_cancel():
+                future.set_result(row)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped = True
+        self._wake.set()
+
+    def _look_elsewhere(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch_store, name="refold-closings", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def _watch_store(self) -> None:
+        unsubscribe = self._store.subscribe(self._wake.set)
+        idle_seconds = 0.0
+        try:
+            while not self._stopped:
+                with self._lock:
+                    waiting = [
+                        (workflow_id, run_id)
+                        for run_id, (workflow_id, _) in self._waiting.items()
+                        if not self.runs_here(run_id)
+                    ]
+                if not waiting:
+                    self._wake.wait()
+                woken = self._wake.wait(POLL_SECONDS)
+                self._wake.clear()
+                idle_seconds += POLL_SECONDS
+                if woken or idle_seconds >= FALLBACK_SECONDS or self._store.changed_elsewhere():
+                    idle_seconds = 0.0
+                    self._look(waiting)
+        finally:
+            unsubscribe()
+
+    def _look(self, waiting: list[tuple[str, str]]) -> None:
+        for workflow_id, run_id in waiting:
+            row = self._store.find_run(workflow_id, run_id)
+            if row is not None and (row.closed_at is not None or row.parked is not None):
+                self.settle(row)

@@ -1,0 +1,273 @@
+"""What a store is asked to put where, and under which condition: one class a write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import attrs
+
+from refold_adapters.ports.rows import RunStatus
+
+
+@attrs.frozen(kw_only=True)
+class OpenSession:
+    """Begin a session; answers ``Opened`` with a token larger than any before."""
+
+    identity: str
+    process: str
+    lease_us: int
+
+
+@attrs.frozen(kw_only=True)
+class RenewSession:
+    """Prolong a lease to ``now + lease_us``; ``Fenced`` if the session is gone or has expired and been expelled."""
+
+    token: int
+    lease_us: int
+
+
+@attrs.frozen(kw_only=True)
+class CloseSession:
+    """End a session: its runs and tasks belong to nobody again: ``Done``, or ``Fenced`` if it is gone already.
+
+    Also used to expel a session that was found dead.
+    With ``only_expired`` it is done only if the lease has run out by the store's clock (``Refused`` otherwise).
+    Runs of an expelled session count one takeover when they are next claimed; ``graceful`` says that none is to be counted.
+    """
+
+    token: int
+    only_expired: bool = False
+    graceful: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class CreateRun:
+    """Create a run with its first message, unless a run of that workflow id stands in the way.
+
+    ``Created``, or ``Exists`` with the run in the way: the latest run of the workflow id, if it is open or its status is listed
+    in ``blocked_by``.  Before that, a run of the workflow id that was created with the same ``request_id``, or under the same
+    ``run_id``, is reported as ``Exists(same_request=True)``: the reply to an earlier try was lost.  (A run id that another
+    workflow id has is ``Exists`` too.)
+    ``owner`` may name the session that will run it (0: none); ``Fenced`` if that session is gone.
+    ``ready_at`` is when its first turn is due, unless another message comes first; a time in the past means at once.
+    """
+
+    run_id: str
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    #: The ``StartWorkflow`` message, encoded; becomes the first inbox message.  None where the same batch commits the
+    #: first turn of the run, which then holds it.
+    message: bytes | None
+    request_id: str = ""
+    blocked_by: Sequence[RunStatus] = ()
+    owner: int = 0
+    ready_at: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class AcceptMessage:
+    """Put a message into the inbox of a run: of ``run_id``, or of the open (else latest) run of ``workflow_id``.
+
+    ``Accepted``; ``NotFound`` (also where ``run_id`` is a run of another workflow id; an empty one fits all); ``Closed``.
+    A ``request_id`` that the inbox of the run still holds is accepted without effect.
+    """
+
+    workflow_id: str
+    data: bytes
+    run_id: str | None = None
+    request_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class NewTask:
+    """An activity task to be created by a turn; ``claimed`` if the committing session runs it at once."""
+
+    seq: int
+    activity_type: str
+    task_queue: str
+    data: bytes
+    claimed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class CancelTask:
+    """A cancel request for a task: one that no session holds is removed and ``report`` put into the inbox instead.
+
+    A task that is not there any more is left alone: its outcome is in the inbox already.
+    """
+
+    seq: int
+    report: bytes
+
+
+@attrs.frozen(kw_only=True)
+class Closing:
+    """That a turn closes its run."""
+
+    status: RunStatus
+    event: bytes
+
+
+@attrs.frozen(kw_only=True)
+class CommitTurn:
+    """Append one turn and all that follows from it.
+
+    ``Committed``; ``NotFound``; ``Fenced`` (the session is gone, or does not own the run); ``Stale`` (the run is not at
+    ``turn - 1``, or is closed, unless the last turn carries this very ``turn_token``: then the reply to an earlier try was lost
+    and it is ``Committed``); ``Unseen`` (the turn closes the run while its inbox holds messages that are not in ``consumed``);
+    ``Gone`` (a task in ``finished`` is no longer held by the session in that attempt).
+    Conditions are checked in this order (a dead session before an unknown run), before anything is changed.  ``token`` 0 is an
+    administrative turn: ownership is not checked.  Closing deletes the run's tasks, timers and inbox, its owner and its parking.
+    A run that nobody owns is claimed by the commit.  A committed turn is progress: it sets the takeovers to 0.
+    """
+
+    token: int
+    run_id: str
+    turn: int
+    turn_token: str
+    first_event_id: int
+    event_count: int
+    #: The events of the turn, encoded, as one blob.
+    data: bytes
+    #: Ids of the inbox messages that the turn took.
+    consumed: Sequence[int] = ()
+    #: ``(seq, attempt)`` of tasks whose outcome the turn records straight from the session that ran them.
+    finished: Sequence[tuple[int, int]] = ()
+    tasks: Sequence[NewTask] = ()
+    cancel_tasks: Sequence[CancelTask] = ()
+    #: ``(seq, fire_at)``
+    timers: Sequence[tuple[int, int]] = ()
+    removed_timers: Sequence[int] = ()
+    closing: Closing | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ConsumeMessages:
+    """Take inbox messages and timers off an owned run without a turn, as they had been heard before: ``Done`` or ``Fenced``."""
+
+    token: int
+    run_id: str
+    message_ids: Sequence[int]
+    timers: Sequence[int] = ()
+    #: ``(seq, attempt)`` of tasks whose outcome changes nothing.
+    finished: Sequence[tuple[int, int]] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ClaimRuns:
+    """Claim up to ``limit`` open, unparked runs that have work, of these queues: ``ReadyRuns``, or ``Fenced``.
+
+    Work is an inbox message, or a timer that is due.  Claimable are runs of nobody, of the session itself, and of sessions whose
+    lease has run out (those count a takeover).  Fewest takeovers first, then the longest ready.
+    ``exclude`` names runs that the session is already working on.
+    """
+
+    token: int
+    task_queues: Sequence[str]
+    limit: int
+    exclude: Sequence[str] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ClaimTasks:
+    """Claim up to ``limit`` tasks of these queues: ``ClaimedTasks``, or ``Fenced``.
+
+    Claimable are tasks that are visible and held by no living session; the longest visible first.
+    """
+
+    token: int
+    task_queues: Sequence[str]
+    #: The activity types the session can run; None for any.
+    activity_types: Sequence[str] | None
+    limit: int
+
+
+@attrs.frozen(kw_only=True)
+class RetryTask:
+    """Give a task back for another attempt: ``Done``, ``Fenced`` or ``Gone``.  Cancelled tasks must not be retried by callers.
+
+    ``Gone``, here and below: the session does not hold the task in that attempt.  ``heartbeat`` None keeps the details on record.
+    """
+
+    token: int
+    run_id: str
+    seq: int
+    attempt: int
+    next_attempt: int
+    visible_at: int
+    failure: bytes | None
+    heartbeat: bytes | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FinishTask:
+    """Remove a task and put its outcome into the run's inbox: ``Done``, ``Fenced`` or ``Gone``."""
+
+    token: int
+    run_id: str
+    seq: int
+    attempt: int
+    message: bytes
+
+
+@attrs.frozen(kw_only=True)
+class Heartbeat:
+    """Record heartbeat details of an attempt: ``Beat``, ``Fenced`` or ``Gone``."""
+
+    token: int
+    run_id: str
+    seq: int
+    attempt: int
+    details: bytes
+
+
+@attrs.frozen(kw_only=True)
+class ParkRun:
+    """Take an open run that the session owns out of the claimable ones, with a reason: ``Done`` or ``Fenced``.
+
+    The session gives the run up.  Messages are still accepted.
+    """
+
+    token: int
+    run_id: str
+    reason: bytes
+
+
+@attrs.frozen(kw_only=True)
+class UnparkRuns:
+    """Make parked runs claimable again: those listed, or all of the queues if ``run_ids`` is None: ``Done``.
+
+    Their takeovers are forgotten, for they are to be tried afresh.
+    """
+
+    task_queues: Sequence[str] = ()
+    run_ids: Sequence[str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReleaseRuns:
+    """Give up runs that the session owns (eviction, drain): ``Done``, or ``Fenced``.  Runs it does not own are left alone."""
+
+    token: int
+    run_ids: Sequence[str]
+
+
+Write: TypeAlias = (
+    OpenSession
+    | RenewSession
+    | CloseSession
+    | CreateRun
+    | AcceptMessage
+    | CommitTurn
+    | ConsumeMessages
+    | ClaimRuns
+    | ClaimTasks
+    | RetryTask
+    | FinishTask
+    | Heartbeat
+    | ParkRun
+    | UnparkRuns
+    | ReleaseRuns
+)

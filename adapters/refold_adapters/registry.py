@@ -1,0 +1,77 @@
+"""The workflows and activities that a process knows, by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from refold import Activity, WorkflowDefinition
+from refold_adapters.runtime_errors import ExecutionError, UnknownTypeError
+
+Named = TypeVar("Named", Activity[..., Any], WorkflowDefinition[..., Any])
+
+
+class Registry:
+    """What a worker or client can run, checked once."""
+
+    def __init__(
+        self, workflows: Iterable[WorkflowDefinition[..., Any]] = (), activities: Iterable[Activity[..., Any]] = ()
+    ) -> None:
+        self.workflows: dict[str, WorkflowDefinition[..., Any]] = {}
+        self.activities: dict[str, Activity[..., Any]] = {}
+        for definition in workflows:
+            _add(self.workflows, definition, WorkflowDefinition, "@workflow")
+        for activity in activities:
+            _add(self.activities, activity, Activity, "@activity")
+
+    def workflow(self, name: str) -> WorkflowDefinition[..., Any]:
+        """The workflow of that name; raises :class:`UnknownTypeError` (RF5104) that names the known ones."""
+        found = self.workflows.get(name)
+        if found is None:
+            raise UnknownTypeError(
+                "RF5104",
+                f"the code of workflow {name!r} is not known here",
+                why=f"known workflows: {_listing(self.workflows)}{_suggestion(name, self.workflows)}",
+                fix="pass it in workflows=[...] where this worker, engine or client is made",
+            )
+        return found
+
+    def activity(self, name: str) -> Activity[..., Any]:
+        """The activity of that name; raises :class:`UnknownTypeError` (RF5105) that names the known ones."""
+        found = self.activities.get(name)
+        if found is None:
+            raise UnknownTypeError(
+                "RF5105",
+                f"no worker here knows activity {name!r}",
+                why=f"known activities: {_listing(self.activities)}{_suggestion(name, self.activities)}",
+                fix="pass it in activities=[...] where the worker or engine is made",
+            )
+        return found
+
+
+def _add(table: dict[str, Named], value: Named, kind: type[Any], decorator: str) -> None:
+    if not isinstance(value, kind):
+        raise ExecutionError(
+            "RF5111",
+            f"{value!r} is not declared with {decorator}",
+            why="only declared functions have a name and types that a store can keep",
+            fix=f"decorate it with {decorator}",
+        )
+    if value.name in table and table[value.name] is not value:
+        raise ExecutionError(
+            "RF5111",
+            f"two different functions are named {value.name!r}",
+            why="a history names workflows and activities, so each name must mean one thing",
+            fix=f"give one of them another name: {decorator}(name=...)",
+        )
+    table[value.name] = value
+
+
+def _listing(table: Mapping[str, object]) -> str:
+    return ", ".join(sorted(table)) or "none"
+
+
+def _suggestion(name: str, table: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, table, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

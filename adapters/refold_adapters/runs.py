@@ -1,0 +1,413 @@
+"""The workflow side of a worker: live runs, their turns, and what becomes of each turn once the store has answered.
+
+Used from the worker's own thread only.  A run is kept live between its turns, so that a turn costs the same however long the history;
+the least recently used ones are closed when there are too many, and loaded again when they have work.
+
+One rule: what a live execution has done counts only once its turn is committed.  If the store refuses the turn, the execution is thrown
+away, and whatever its turn was made of goes back to the store or into the next try.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from uuid import uuid4
+
+import attrs
+
+from refold import Execution, InputPolicy, RefoldError, Turn
+from refold.codec import decode_message, encode_message
+from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled, MessageUndelivered
+from refold.messages import CancelWorkflow, FireTimer, Message, SignalWorkflow, StartWorkflow
+from refold_adapters.fast_codec import event_decoder
+from refold_adapters.live import Leftover, LiveRun, Made
+from refold_adapters.ports import (
+    AcceptMessage,
+    Accepted,
+    Committed,
+    CommitTurn,
+    ConsumeMessages,
+    Created,
+    CreateRun,
+    Exists,
+    InboxMessage,
+    Outcome,
+    ParkRun,
+    ReadyRun,
+    ReleaseRuns,
+    Store,
+    Unseen,
+    Write,
+)
+from refold_adapters.registry import Registry
+from refold_adapters.runtime_errors import ExecutionError, UnknownTypeError
+from refold_adapters.tasks import Ended, Tasks, finish_write
+from refold_adapters.turn_writes import commit_of, task_queue_of
+
+logger = logging.getLogger("refold.worker")
+workflow_logger = logging.getLogger("refold.workflow")
+
+#: A closing turn is redone this often for messages that came in the meantime; then they are recorded as undelivered.
+REDOS_MAX = 3
+#: A run that was taken over from a dead worker this often without progress is taken for poison.
+TAKEOVERS_MAX = 5
+
+
+class Runs:
+    """The runs that a worker has in memory."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        tasks: Tasks,
+        *,
+        max_cached: int,
+        fail_unknown_types: bool,
+        on_ended: Callable[[LiveRun], None],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._tasks = tasks
+        self._max_cached = max_cached
+        self._fail_unknown_types = fail_unknown_types
+        self._on_ended = on_ended
+        self._decode = event_decoder()
+        self.token = 0
+        self._cache: OrderedDict[str, LiveRun] = OrderedDict()
+        self._dirty: dict[str, LiveRun] = {}
+        #: Runs whose type this worker does not know, and that it leaves to others.
+        self.strangers: dict[str, bool] = {}
+        #: Writes that go with the next batch.
+        self.leftovers: list[Leftover] = []
+        #: Turns that are committed once more, with undelivered messages.
+        self.again: list[Made] = []
+        #: Runs that were parked since the worker last looked.
+        self.parked: list[LiveRun] = []
+        #: The store may have work that this worker has put there itself.
+        self.look_again = False
+
+    # Work comes in --------------------------------------------------------------------------------------------------
+
+    def start(self, creation: CreateRun, message: StartWorkflow, future: Future[Outcome]) -> None:
+        """A client of this process starts a run: its first turn is committed with it."""
+        live = LiveRun(creation.run_id, creation.workflow_id, creation.workflow_type, creation.task_queue)
+        live.creation = attrs.evolve(creation, message=None, owner=self.token)
+        live.accepting.append((message, future))
+        self._cache[live.run_id] = self._dirty[live.run_id] = live
+
+    def message(self, run_id: str, message: Message, future: Future[Outcome]) -> bool:
+        """A client of this process sends a message to a run; False if the run is not in memory."""
+        live = self._cache.get(run_id)
+        if live is None:
+            return False
+        live.accepting.append((message, future))
+        self._dirty[run_id] = live
+        return True
+
+    def is_live(self, run_id: str) -> bool:
+        """Whether a run is in memory here; may be asked from any thread."""
+        return run_id in self._cache
+
+    def ready(self, ready: ReadyRun) -> None:
+        """The store has work for a run."""
+        row = ready.row
+        live = self._cache.get(row.run_id)
+        if live is None:
+            live = LiveRun(row.run_id, row.workflow_id, row.workflow_type, row.task_queue, ready.takeovers)
+            self._cache[row.run_id] = live
+        known = dict.fromkeys(live.consumed)
+        for inbox in ready.messages:
+            if inbox.message_id not in known:
+                self._take(live, inbox)
+        live.messages += [FireTimer(seq=seq) for seq in ready.due_timers]
+        self._dirty[row.run_id] = live
+
+    def _take(self, live: LiveRun, inbox: InboxMessage) -> None:
+        live.messages.append(decode_message(inbox.data))
+        live.consumed.append(inbox.message_id)
+
+    def activity_ended(self, ended: Ended) -> bool:
+        """An attempt of a run has ended for good; False if the run is not in memory."""
+        live = self._cache.get(ended.attempt.run_id)
+        if live is None or ended.message is None:
+            return False
+        live.messages.append(ended.message)
+        live.ended.append(ended)
+        self._dirty[live.run_id] = live
+        return True
+
+    # Turns ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn can be made."""
+        return bool(self._dirty)
+
+    def make_turns(self, limit: int) -> list[Made]:
+        """Make turns of what has come in, at most ``limit``; a run that may be poison is made alone."""
+        made: list[Made] = []
+        for run_id in list(self._dirty):
+            live = self._dirty[run_id]
+            if live.takeovers > 1 and made:
+                break
+            del self._dirty[run_id]
+            one = self._make_turn(live)
+            if one is not None:
+                made.append(one)
+            if len(made) >= limit or live.takeovers > 1:
+                break
+        return made
+
+    def _make_turn(self, live: LiveRun) -> Made | None:
+        self._cache.move_to_end(live.run_id)
+        try:
+            if live.takeovers > TAKEOVERS_MAX:
+                raise _poison(live)
+            if live.execution is None:
+                live.execution = self._load(live)
+            turn = live.execution.turn(
+                *live.messages, *(message for message, _ in live.accepting), at=self._store.clock.now_us()
+            )
+            if turn.events:
+                self._need_known_activities(turn)
+        except RefoldError as error:
+            self._refuse(live, error)
+            return None
+        if not turn.events:
+            self._heard_before(live)
+            return None
+        made = Made(live, turn)
+        made.writes = [self._commit(live, turn, claimed=made.claimed)]
+        if live.creation is not None:
+            made.writes.insert(0, live.creation)
+        return made
+
+    def _commit(
+        self,
+        live: LiveRun,
+        turn: Turn,
+        *,
+        claimed: dict[int, bool] | None = None,
+        undelivered: Sequence[MessageUndelivered] = (),
+    ) -> CommitTurn:
+        def claim(event: ActivityTaskScheduled) -> bool:
+            if claimed is None:
+                return False
+            claimed[event.seq] = self._tasks.can_start(event)
+            return claimed[event.seq]
+
+        return commit_of(
+            turn,
+            token=self.token,
+            run_id=live.run_id,
+            turn_token=uuid4().hex,
+            task_queue=live.task_queue,
+            claim=claim,
+            consumed=live.consumed,
+            finished=live.finished,
+            undelivered=undelivered,
+        )
+
+    def _load(self, live: LiveRun) -> Execution:
+        definition = self._registry.workflow(live.workflow_type)
+        events = [event for turn in self._store.read_turns(live.run_id) for event in self._decode(turn.data)]
+        execution = Execution.load(definition, events, input_policy=InputPolicy.WARN)
+        for warning in execution.warnings:
+            logger.warning("%s", warning, extra=live.log_fields)
+        return execution
+
+    def _need_known_activities(self, turn: Turn) -> None:
+        if self._fail_unknown_types:
+            for command in turn.commands:
+                if isinstance(command, ActivityTaskScheduled):
+                    self._registry.activity(command.activity_type)
+
+    def _heard_before(self, live: LiveRun) -> None:
+        """Everything was heard before: take it off the store without a turn."""
+        write = ConsumeMessages(
+            token=self.token,
+            run_id=live.run_id,
+            message_ids=tuple(live.consumed),
+            timers=tuple(message.seq for message in live.messages if isinstance(message, FireTimer)),
+            finished=live.finished,
+        )
+        self.leftovers.append((write, None))
+        for message, future in live.accepting:
+            future.set_result(acceptance(live, message))
+        live.begin_anew()
+
+    def _refuse(self, live: LiveRun, error: RefoldError) -> None:
+        """The turn cannot be made: what it was made of goes back to the store, and the run is parked, with the reason."""
+        self.drop(live)
+        self._give_back(live, self.leftovers)
+        if isinstance(error, UnknownTypeError) and live.workflow_type not in self._registry.workflows:
+            if not self._fail_unknown_types:
+                self.strangers[live.run_id] = True
+                logger.warning("%s", error, extra=live.log_fields)
+                self.leftovers.append((ReleaseRuns(token=self.token, run_ids=(live.run_id,)), None))
+                return
+        logger.error("workflow %s is parked\n%s", live.workflow_id, error, extra=live.log_fields)
+        reason = json.dumps({"code": error.code, "message": str(error), "where": error.where}).encode()
+        self.leftovers.append((ParkRun(token=self.token, run_id=live.run_id, reason=reason), None))
+        self.parked.append(live)
+
+    def _give_back(self, live: LiveRun, leftovers: list[Leftover]) -> None:
+        """Put what is only in memory into the store: the start, clients' messages, outcomes of attempts."""
+        for message, future in live.accepting:
+            if live.creation is not None and isinstance(message, StartWorkflow):
+                write: Write = attrs.evolve(live.creation, message=encode_message(message), owner=0)
+            else:
+                write = accept_write(live.workflow_id, live.run_id, message)
+            leftovers.append((write, future))
+        for ended in live.ended:
+            leftovers.append((finish_write(self.token, ended), None))
+
+    # What became of it ----------------------------------------------------------------------------------------------
+
+    def settle(self, made: Made, outcomes: Sequence[Outcome]) -> None:
+        """The store has answered a turn."""
+        live = made.live
+        outcome = outcomes[-1]
+        if live.creation is not None and isinstance(outcomes[0], Exists) and outcomes[0].run_id != live.run_id:
+            self._undo(made)
+            self.drop(live)
+            for _, future in live.accepting:
+                future.set_result(outcomes[0])
+        elif isinstance(outcome, Committed):
+            self._committed(made)
+        elif isinstance(outcome, Unseen):
+            self._redo(made, outcome.messages)
+        else:
+            logger.info("a turn was refused: %s", outcome, extra=live.log_fields)
+            self._undo(made)
+            self.drop(live)
+            self._give_back(live, self.leftovers)
+
+    def _committed(self, made: Made) -> None:
+        live, turn = made.live, made.turn
+        for command in turn.commands:
+            if isinstance(command, ActivityTaskScheduled) and made.claimed.get(command.seq):
+                self._tasks.start_scheduled(
+                    command,
+                    run_id=live.run_id,
+                    workflow_id=live.workflow_id,
+                    workflow_type=live.workflow_type,
+                    queue=task_queue_of(command, live.task_queue),
+                )
+            elif isinstance(command, ActivityTaskCancelRequested):
+                self._tasks.cancel(live.run_id, command.seq)
+                self.look_again = True
+            else:
+                self.look_again = True  # a timer to wait for, or a task for another time or another worker
+        for entry in turn.logs:
+            workflow_logger.log(getattr(logging, entry.level), "%s", entry.message, extra={**live.log_fields, **entry.fields})
+        _complain(live, turn.complaints)
+        for message, future in live.accepting:
+            future.set_result(acceptance(live, message))
+        live.begin_anew()
+        if turn.closed is not None:
+            self.drop(live)
+            self._tasks.abandon(live.run_id)
+            self._on_ended(live)
+
+    def _redo(self, made: Made, unseen: Sequence[InboxMessage]) -> None:
+        """The closing turn has not seen some messages: it is made again with them, or at last they are recorded as undelivered."""
+        live = made.live
+        live.redos += 1
+        if live.redos <= REDOS_MAX:
+            live.close()
+            for inbox in unseen:
+                self._take(live, inbox)
+            self._dirty[live.run_id] = live
+            return
+        commit = made.writes[-1]
+        assert isinstance(commit, CommitTurn)
+        live.consumed += [inbox.message_id for inbox in unseen]
+        made.undelivered += unseen
+        events = undelivered_events(made)
+        made.writes[-1] = self._commit(live, made.turn, undelivered=events)
+        self.again.append(made)
+
+    def _undo(self, made: Made) -> None:
+        for claimed in made.claimed.values():
+            if claimed:
+                self._tasks.give_back_slot()
+
+    # Memory ---------------------------------------------------------------------------------------------------------
+
+    def drop(self, live: LiveRun) -> None:
+        """Forget a run: close its code on this thread."""
+        self._cache.pop(live.run_id, None)
+        self._dirty.pop(live.run_id, None)
+        _complain(live, live.close())
+
+    def evict(self) -> None:
+        """Close the runs that were idle longest, down to the limit."""
+        for run_id in list(self._cache):
+            if len(self._cache) <= self._max_cached:
+                return
+            if run_id not in self._dirty:
+                self.drop(self._cache[run_id])
+
+    def drop_all(self) -> None:
+        """Forget every run; what is only in memory becomes leftovers."""
+        for live in list(self._cache.values()):
+            self.drop(live)
+            self._give_back(live, self.leftovers)
+
+
+def acceptance(live: LiveRun, message: Message) -> Outcome:
+    """What a client is told once its message is durable."""
+    if isinstance(message, StartWorkflow):
+        return Created(live.run_id)
+    return Accepted(live.run_id, None)
+
+
+def accept_write(workflow_id: str, run_id: str | None, message: Message) -> AcceptMessage:
+    """The write that puts a message into the inbox of a run."""
+    request_id = message.request_id if isinstance(message, SignalWorkflow | CancelWorkflow) else ""
+    return AcceptMessage(workflow_id=workflow_id, run_id=run_id, data=encode_message(message), request_id=request_id)
+
+
+def undelivered_events(made: Made) -> list[MessageUndelivered]:
+    """What stands behind the terminal event for messages that the workflow could not be shown."""
+    turn = made.turn
+    events: list[MessageUndelivered] = []
+    for inbox in made.undelivered:
+        message = decode_message(inbox.data)
+        events.append(
+            MessageUndelivered(
+                event_id=turn.length_before + len(turn.events) + len(events) + 1,
+                turn=turn.number,
+                at=turn.at,
+                message_kind=type(message).__name__,
+                message_name=getattr(message, "signal_name", ""),
+                input=getattr(message, "input", ()),
+                identity=getattr(message, "identity", ""),
+                request_id=getattr(message, "request_id", ""),
+            )
+        )
+    return events
+
+
+def _complain(live: LiveRun, complaints: Sequence[str]) -> None:
+    for place in complaints:
+        logger.warning(
+            "RF1103: workflow %s yielded at %s while it was being closed; code in `finally` must not yield",
+            live.workflow_id,
+            place,
+            extra=live.log_fields,
+        )
+
+
+def _poison(live: LiveRun) -> ExecutionError:
+    return ExecutionError(
+        "RF5107",
+        f"workflow {live.workflow_id!r} was taken over {live.takeovers} times from workers that died",
+        why="its code probably kills the process, or needs more memory than there is",
+        fix="mend the code, then restart the worker",
+    )

@@ -1,0 +1,118 @@
+"""Errors of the client and the worker (RF51xx); those of stores are in ``store_errors``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from refold import RefoldError
+
+CODES: dict[str, str] = {
+    "RF5101": "A run of that workflow id stands in the way",
+    "RF5102": "There is no such run",
+    "RF5103": "The run is closed",
+    "RF5104": "The code of the workflow is not known here",
+    "RF5105": "No worker here knows the activity",
+    "RF5106": "The run is parked",
+    "RF5107": "The run has killed its worker again and again",
+    "RF5108": "The worker has been shut down",
+    "RF5109": "The workflow did not complete",
+    "RF5110": "There is no activity here",
+    "RF5111": "Two things have the same name",
+    "RF5112": "An activity cannot run in another process",
+    "RF5113": "An option of the worker is not acceptable",
+}
+
+
+class ExecutionError(RefoldError):
+    """Base of the errors of client and worker."""
+
+    known_codes: ClassVar[dict[str, str]] = CODES
+
+
+class WorkflowAlreadyStartedError(ExecutionError):
+    """A run of that workflow id is open, or closed and not to be repeated (RF5101); ``run_id`` names it."""
+
+    def __init__(self, workflow_id: str, run_id: str, status: str) -> None:
+        super().__init__(
+            "RF5101",
+            f"workflow {workflow_id!r} has a run already ({run_id}, {status})",
+            why="one workflow id has at most one open run, and the reuse policy may forbid another after it",
+            fix="take the handle of that run, choose another id, or pass another id_reuse_policy or id_conflict_policy",
+        )
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+
+
+class WorkflowNotFoundError(ExecutionError):
+    """There is no such run (RF5102)."""
+
+    def __init__(self, workflow_id: str, run_id: str | None = None) -> None:
+        run = "" if run_id is None else f" with run id {run_id!r}"
+        super().__init__(
+            "RF5102",
+            f"there is no workflow {workflow_id!r}{run}",
+            why="it was never started in this store",
+            fix="check the id and the store; `refold list` shows what is there",
+        )
+
+
+class WorkflowClosedError(ExecutionError):
+    """A message came to a closed run (RF5103)."""
+
+    def __init__(self, workflow_id: str, run_id: str, status: str) -> None:
+        super().__init__(
+            "RF5103",
+            f"workflow {workflow_id!r} is closed (run {run_id}, {status})",
+            why="a closed run takes no messages",
+            fix="start a new run, or look at its result",
+        )
+
+
+class UnknownTypeError(ExecutionError):
+    """A workflow or activity is not known where it is needed (RF5104, RF5105)."""
+
+
+class WorkflowParkedError(ExecutionError):
+    """The run cannot go on until its code is mended (RF5106); ``reason`` is what the worker recorded."""
+
+    def __init__(self, workflow_id: str, run_id: str, reason: str) -> None:
+        super().__init__(
+            "RF5106",
+            f"workflow {workflow_id!r} (run {run_id}) is parked",
+            why=f"its last turn could not be made: {reason}",
+            fix="mend the code and restart the worker: the run goes on from where it was",
+        )
+        self.reason = reason
+
+
+class WorkerStoppedError(ExecutionError):
+    """The worker was shut down before it could do it (RF5108)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "RF5108",
+            "the worker has been shut down",
+            why="it takes no more work",
+            fix="start another one on the same store",
+        )
+
+
+class WorkflowFailedError(ExecutionError):
+    """The workflow did not complete (RF5109): ``__cause__`` is the failure it ended with."""
+
+    def __init__(self, workflow_id: str, run_id: str, status: str, cause: BaseException | None) -> None:
+        super().__init__(
+            "RF5109",
+            f"workflow {workflow_id!r} ended {status} (run {run_id})" + (f": {cause}" if cause is not None else ""),
+            why="that is how its code, or whoever terminated it, ended it",
+            fix="look at the cause and the history (`refold show`)",
+        )
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.status = status
+        self.__cause__ = cause
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure the workflow ended with."""
+        return self.__cause__

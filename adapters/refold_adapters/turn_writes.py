@@ -1,0 +1,105 @@
+"""A turn as the write that commits it: a pure translation from the kernel's terms to the store's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from refold import Turn
+from refold.codec import encode_event, encode_message
+from refold.events import (
+    ActivityTaskCancelRequested,
+    ActivityTaskScheduled,
+    HistoryEvent,
+    TimerCanceled,
+    TimerFired,
+    TimerStarted,
+    WorkflowExecutionCanceled,
+    WorkflowExecutionCompleted,
+    WorkflowExecutionContinuedAsNew,
+    WorkflowExecutionFailed,
+    WorkflowExecutionTerminated,
+    WorkflowExecutionTimedOut,
+)
+from refold.messages import ReportActivityCanceled
+from refold_adapters.ports import CancelTask, Closing, CommitTurn, NewTask, RunStatus
+
+_STATUS: dict[type[HistoryEvent], RunStatus] = {
+    WorkflowExecutionCompleted: RunStatus.COMPLETED,
+    WorkflowExecutionFailed: RunStatus.FAILED,
+    WorkflowExecutionCanceled: RunStatus.CANCELED,
+    WorkflowExecutionTerminated: RunStatus.TERMINATED,
+    WorkflowExecutionTimedOut: RunStatus.TIMED_OUT,
+    WorkflowExecutionContinuedAsNew: RunStatus.CONTINUED_AS_NEW,
+}
+__all__ = ["commit_of", "task_queue_of"]
+
+
+
+def task_queue_of(event: ActivityTaskScheduled, run_queue: str) -> str:
+    """The queue of an activity: its own, or else its run's."""
+    return (event.options or {}).get("task_queue", run_queue)
+
+
+def commit_of(
+    turn: Turn,
+    *,
+    token: int,
+    run_id: str,
+    turn_token: str,
+    task_queue: str,
+    claim: Callable[[ActivityTaskScheduled], bool] = lambda event: False,
+    consumed: Sequence[int] = (),
+    finished: Sequence[tuple[int, int]] = (),
+    undelivered: Sequence[HistoryEvent] = (),
+) -> CommitTurn:
+    """The write that appends ``turn``; ``claim`` says which new activity tasks the committing session runs at once.
+
+    ``undelivered`` are events that stand behind the terminal event of a closing turn.
+    """
+    lines: list[bytes] = []
+    tasks: list[NewTask] = []
+    cancel_tasks: list[CancelTask] = []
+    timers: list[tuple[int, int]] = []
+    removed_timers: list[int] = []
+    asked = dict.fromkeys(command.event_id for command in turn.commands)
+    for event in (*turn.events, *undelivered):
+        line = encode_event(event)
+        lines.append(line)
+        match event:
+            case ActivityTaskScheduled() if event.event_id in asked:
+                queue = task_queue_of(event, task_queue)
+                tasks.append(
+                    NewTask(
+                        seq=event.seq, activity_type=event.activity_type, task_queue=queue, data=line, claimed=claim(event)
+                    )
+                )
+            case TimerStarted() if event.event_id in asked:
+                timers.append((event.seq, event.fire_at))
+            case TimerFired():
+                removed_timers.append(event.seq)
+            case TimerCanceled() if event.event_id in asked:
+                removed_timers.append(event.seq)
+            case ActivityTaskCancelRequested() if event.event_id in asked:
+                report = encode_message(ReportActivityCanceled(seq=event.seq, attempt=0))
+                cancel_tasks.append(CancelTask(seq=event.seq, report=report))
+            case _:
+                pass
+    closing = None
+    if turn.closed is not None:
+        closing = Closing(status=_STATUS[type(turn.closed)], event=encode_event(turn.closed))
+    return CommitTurn(
+        token=token,
+        run_id=run_id,
+        turn=turn.number,
+        turn_token=turn_token,
+        first_event_id=turn.length_before + 1,
+        event_count=len(lines),
+        data=b"\n".join(lines),
+        consumed=tuple(consumed),
+        finished=tuple(finished),
+        tasks=tuple(tasks),
+        cancel_tasks=tuple(cancel_tasks),
+        timers=tuple(timers),
+        removed_timers=tuple(removed_timers),
+        closing=closing,
+    )

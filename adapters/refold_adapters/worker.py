@@ -1,0 +1,406 @@
+"""The worker: one thread that makes turns, commits them in groups, and starts what they ask for.
+
+Theory of operation.  Everything that happens reaches the worker's thread through one queue: ends of attempts, messages of clients in this
+process, and wake-ups that say the store may have work.  In each round it takes all that has come, makes one turn for each run concerned,
+and commits them together in one ``apply``; what comes in while the store is busy forms the next group.  Only after the commit are
+activities started, logs written and clients answered.  When nothing is left to do it sleeps until the next timer, limit or lease
+renewal, or until it is woken.
+
+One rule: the thread that runs workflow code is the only one that touches executions.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias
+
+import attrs
+
+from refold import Activity, WorkflowDefinition
+from refold.messages import Message, StartWorkflow
+from refold_adapters.attempts import Attempt, AttemptOutcome
+from refold_adapters.closings import Closings
+from refold_adapters.live import LiveRun
+from refold_adapters.ports import (
+    Beat,
+    ClaimedTasks,
+    ClaimRuns,
+    ClaimTasks,
+    CreateRun,
+    Fenced,
+    Outcome,
+    ReadyRuns,
+    Store,
+    UnparkRuns,
+    Write,
+)
+from refold_adapters.registry import Registry
+from refold_adapters.runs import Runs, accept_write
+from refold_adapters.runtime_errors import WorkerStoppedError
+from refold_adapters.sessions import Session
+from refold_adapters.store_errors import StoreError
+from refold_adapters.tasks import Ended, Tasks, finish_write, heartbeat_write
+
+logger = logging.getLogger("refold.worker")
+
+Item: TypeAlias = Callable[[], None]
+
+#: How often another process's writes are looked for while the worker has nothing to do.
+POLL_SECONDS = 0.05
+_PAUSE_SECONDS_FIRST = 0.05
+_PAUSE_SECONDS_MAX = 5.0
+
+
+class Worker:
+    """Runs workflows and activities of one task queue; ``run()`` blocks, ``start()`` does not, ``shutdown()`` drains.
+
+    ``max_concurrent_activities`` is the number of attempts at a time, ``max_concurrent_workflow_turns`` the number of turns in one
+    commit, ``max_cached_workflows`` the number of runs kept in memory.  ``lease`` bounds how long the work of a worker that died
+    without a trace waits for another one.  With ``fail_unknown_types`` a type that this worker does not know parks its run at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        workflows: Iterable[WorkflowDefinition[..., Any]] = (),
+        activities: Iterable[Activity[..., Any]] = (),
+        task_queue: str = "default",
+        identity: str | None = None,
+        max_concurrent_activities: int = 100,
+        max_concurrent_workflow_turns: int = 200,
+        max_cached_workflows: int = 10_000,
+        max_activity_processes: int | None = None,
+        lease: timedelta = timedelta(seconds=10),
+        fail_unknown_types: bool = False,
+        closings: Closings | None = None,
+    ) -> None:
+        self.store = store
+        self.task_queue = task_queue
+        self.identity = identity or f"{os.getpid()}@{socket.gethostname()}"
+        self.registry = Registry(workflows, activities)
+        self._max_turns = max_concurrent_workflow_turns
+        self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._closings = closings or Closings(store)
+        self._closings.runs_here = self._runs_here
+        self._tasks = Tasks(
+            self.registry,
+            store.clock,
+            identity=self.identity,
+            max_concurrent=max_concurrent_activities,
+            max_processes=max_activity_processes or os.cpu_count() or 1,
+            report=self._attempt_ended,
+            heartbeat=self._heartbeat,
+        )
+        self._runs = Runs(
+            store,
+            self.registry,
+            self._tasks,
+            max_cached=max_cached_workflows,
+            fail_unknown_types=fail_unknown_types,
+            on_ended=self._run_ended,
+        )
+        self._session = Session(store, self.identity, lease)
+        self._writes: list[tuple[Write, Callable[[Outcome], None]]] = []
+        self._look = True
+        self._next_due: int | None = None
+        self._thread: threading.Thread | None = None
+        self._draining = threading.Event()
+        self._stopped = threading.Event()
+        self._drained_at: float | None = None
+
+    # Life -----------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Work until ``shutdown`` is called (from another thread or a signal handler)."""
+        self._thread = threading.current_thread()
+        unsubscribe = self.store.subscribe(self._store_changed)
+        try:
+            self._open_session()
+            while not (self._draining.is_set() and self._drained()):
+                self._round()
+        finally:
+            unsubscribe()
+            self._finish()
+
+    def start(self) -> None:
+        """Work on a thread of its own."""
+        self._thread = threading.Thread(target=self._run_logged, name="refold-worker", daemon=True)
+        self._thread.start()
+
+    def shutdown(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
+        """Take no new work, let running activities end within ``grace``, give the rest back, and stop.  Idempotent."""
+        if self._thread is None or self._stopped.is_set():
+            return
+        timer = threading.Timer(grace.total_seconds(), lambda: self._queue.put(self._tasks.abandon))
+        timer.daemon = True
+        timer.start()
+        self._draining.set()
+        self._queue.put(_nothing)
+        if threading.current_thread() is not self._thread:
+            self._stopped.wait()
+            timer.cancel()
+
+    def _run_logged(self) -> None:
+        try:
+            self.run()
+        except BaseException:
+            logger.exception("the worker stopped")
+            raise
+
+    def _open_session(self) -> None:
+        self._runs.token = self._session.open()
+        self.store.apply([UnparkRuns(task_queues=(self.task_queue,))])
+        self._runs.strangers.clear()
+        self._look = True
+
+    def _drained(self) -> bool:
+        return self._tasks.idle and not self._runs.has_work and not self._writes and not self._runs.leftovers
+
+    def _finish(self) -> None:
+        self._draining.set()
+        try:
+            self._runs.drop_all()
+            self._take_all()
+            leftovers, self._runs.leftovers = self._runs.leftovers, []
+            if leftovers:
+                self._settle_leftovers(leftovers, self.store.apply([write for write, _ in leftovers]))
+            self._session.close()
+        except StoreError as error:
+            logger.error("the store failed while the worker stopped: %s", error)
+        finally:
+            self._tasks.shutdown()
+            self._stopped.set()
+
+    # Things come in (any thread) ------------------------------------------------------------------------------------
+
+    def submit_start(self, creation: CreateRun, message: StartWorkflow) -> Future[Outcome]:
+        """Start a run and make its first turn in one commit; the future is what ``apply`` would answer to the creation."""
+        future: Future[Outcome] = Future()
+        self._submit(future, lambda: self._runs.start(creation, message, future))
+        return future
+
+    def submit_message(self, workflow_id: str, run_id: str, message: Message) -> Future[Outcome]:
+        """Put a message into the next turn of a run; the future is what ``apply`` would answer to its acceptance."""
+        future: Future[Outcome] = Future()
+
+        def accept() -> None:
+            if not self._runs.message(run_id, message, future):
+                self._later(accept_write(workflow_id, run_id, message), future.set_result)
+                self._look = True
+
+        self._submit(future, accept)
+        return future
+
+    def _submit(self, future: Future[Outcome], item: Item) -> None:
+        if self._draining.is_set() or self._thread is None:
+            future.set_exception(WorkerStoppedError())
+        else:
+            self._queue.put(item)
+
+    def can_run(self, workflow_type: str, task_queue: str) -> bool:
+        """Whether this worker would run such a workflow."""
+        return task_queue == self.task_queue and workflow_type in self.registry.workflows and not self._draining.is_set()
+
+    def _runs_here(self, run_id: str) -> bool:
+        return self._runs.is_live(run_id)
+
+    def _store_changed(self) -> None:
+        if threading.current_thread() is not self._thread:
+            self._queue.put(self._look_at_store)
+
+    def _look_at_store(self) -> None:
+        self._look = True
+
+    def _attempt_ended(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
+        self._queue.put(lambda: self._on_attempt_ended(attempt, outcome))
+
+    def _heartbeat(self, attempt: Attempt, details: list[Any]) -> None:
+        self._queue.put(lambda: self._on_heartbeat(attempt, details))
+
+    # ... and are taken on the worker's thread -------------------------------------------------------------------------
+
+    def _on_attempt_ended(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
+        ended = self._tasks.ended(attempt, outcome)
+        if ended is not None:
+            self._route(ended)
+        if self._tasks.free == 1:
+            self._look = True  # there may be tasks that found no slot
+
+    def _route(self, ended: Ended) -> None:
+        if ended.retry is not None:
+            self._later(attrs.evolve(ended.retry, token=self._session.token), self._look_after)
+        elif not self._runs.activity_ended(ended):
+            self._later(finish_write(self._session.token, ended), self._look_after)
+
+    def _look_after(self, outcome: Outcome) -> None:
+        self._look = True
+
+    def _on_heartbeat(self, attempt: Attempt, details: list[Any]) -> None:
+        def beaten(outcome: Outcome) -> None:
+            if not isinstance(outcome, Beat):
+                attempt.context.request_cancellation()
+                return
+            self._tasks.beat(attempt)
+            if outcome.cancel_requested:
+                self._tasks.cancel(attempt.run_id, attempt.seq)
+
+        if not attempt.abandoned:
+            self._later(heartbeat_write(self._session.token, attempt, details), beaten)
+
+    def _later(self, write: Write, then: Callable[[Outcome], None]) -> None:
+        self._writes.append((write, then))
+
+    # Rounds ---------------------------------------------------------------------------------------------------------
+
+    def _round(self) -> None:
+        try:
+            self._take(self._sleep_seconds())
+            for ended in self._tasks.overdue():
+                self._route(ended)
+            if self._session.renewal_is_due() and not self._session.renew():
+                self._lost_session()
+            if self._look and not self._draining.is_set():
+                self._claim()
+            self._commit_round()
+            self._runs.evict()
+        except StoreError as error:
+            self._pause(error)
+
+    def _take(self, timeout: float | None) -> None:
+        """Wait for something to come in, then take all that is there."""
+        if timeout != 0:
+            try:
+                self._queue.get(timeout=timeout)()
+            except Empty:
+                self._look = self._look or self._due() or self.store.changed_elsewhere()
+                return
+        self._take_all()
+
+    def _take_all(self) -> None:
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return
+            item()
+
+    def _due(self) -> bool:
+        due = self.store.next_due_at((self.task_queue,))
+        return due is not None and due <= self.store.clock.now_us()
+
+    def _sleep_seconds(self) -> float | None:
+        if self._look or self._writes or self._runs.has_work or self._runs.leftovers or self._runs.again:
+            return 0
+        clock = self.store.clock
+        times = [self._next_due, self._tasks.next_limit_at(), self._session.renew_at]
+        waits = [clock.seconds_until(at) for at in times if at is not None]
+        seconds = [wait for wait in waits if wait is not None]
+        return max(0.0, min([*seconds, POLL_SECONDS]))
+
+    def _claim(self) -> None:
+        """Take what the store has for this worker."""
+        self._look = False
+        token = self._session.token
+        writes: list[Write] = [
+            ClaimRuns(
+                token=token,
+                task_queues=(self.task_queue,),
+                limit=self._max_turns,
+                exclude=tuple(self._runs.strangers),
+            )
+        ]
+        if self._tasks.free > 0:
+            types = tuple(self.registry.activities)
+            writes.append(
+                ClaimTasks(token=token, task_queues=(self.task_queue,), activity_types=types, limit=self._tasks.free)
+            )
+        for outcome in self.store.apply(writes):
+            match outcome:
+                case ReadyRuns():
+                    for ready in outcome.runs:
+                        self._runs.ready(ready)
+                    self._look = self._look or len(outcome.runs) >= self._max_turns
+                case ClaimedTasks():
+                    for row in outcome.tasks:
+                        self._tasks.start_claimed(row)
+                case _:
+                    self._lost_session()
+                    return
+        self._next_due = self.store.next_due_at((self.task_queue,))
+
+    def _commit_round(self) -> None:
+        """Make the turns that are due and commit them, with all other writes that have come up, in one go."""
+        again, self._runs.again = self._runs.again, []
+        made = [*again, *self._runs.make_turns(self._max_turns)]
+        writes, self._writes = self._writes, []
+        leftovers, self._runs.leftovers = self._runs.leftovers, []
+        batch: list[Write] = [write for write, _ in leftovers]
+        batch += [write for write, _ in writes]
+        for one in made:
+            batch += one.writes
+        if not batch:
+            return
+        outcomes = self._apply_until_done(batch)
+        self._settle_leftovers(leftovers, outcomes)
+        position = len(leftovers)
+        for _, then in writes:
+            then(outcomes[position])
+            position += 1
+        for one in made:
+            self._runs.settle(one, outcomes[position : position + len(one.writes)])
+            position += len(one.writes)
+        if self._runs.look_again:
+            self._runs.look_again = False
+            self._look = True
+        if any(isinstance(outcome, Fenced) for outcome in outcomes) and not self._session.renew():
+            self._lost_session()
+
+    def _apply_until_done(self, batch: Sequence[Write]) -> list[Outcome]:
+        """Apply a batch; while the store fails, nothing new is taken, and the batch is tried again (turn tokens make that safe)."""
+        pause = _PAUSE_SECONDS_FIRST
+        while True:
+            try:
+                return self.store.apply(batch)
+            except StoreError as error:
+                logger.error("the store failed, trying again in %.2f s: %s", pause, error)
+                if self._draining.wait(pause):
+                    raise
+                pause = min(2 * pause, _PAUSE_SECONDS_MAX)
+
+    def _settle_leftovers(self, leftovers: Sequence[tuple[Write, Future[Outcome] | None]], outcomes: Sequence[Outcome]) -> None:
+        for (_, future), outcome in zip(leftovers, outcomes, strict=False):
+            if future is not None:
+                future.set_result(outcome)
+        parked, self._runs.parked = self._runs.parked, []
+        for live in parked:
+            self._run_ended(live)
+
+    def _run_ended(self, live: LiveRun) -> None:
+        if self._closings.is_waited_for(live.run_id):
+            row = self.store.find_run(live.workflow_id, live.run_id)
+            if row is not None:
+                self._closings.settle(row)
+
+    def _lost_session(self) -> None:
+        """Another worker has taken this one for dead: forget everything and begin anew."""
+        logger.warning("the session of worker %s was lost; its runs belong to others now", self.identity)
+        self._tasks.abandon()
+        self._runs.drop_all()
+        self._open_session()
+
+    def _pause(self, error: StoreError) -> None:
+        logger.error("the store failed, pausing: %s", error)
+        self._look = True
+        self._draining.wait(_PAUSE_SECONDS_FIRST)
+
+
+def _nothing() -> None:
+    """An item that only wakes the worker."""
