@@ -52,6 +52,7 @@ class Branch:
         "children",
         "closing",
         "decode",
+        "depth",
         "ended",
         "error",
         "generator",
@@ -69,6 +70,8 @@ class Branch:
         self.id = id
         self.generator = generator
         self.parent = parent
+        #: How many branches and combinators it is inside of.
+        self.depth: int = 0 if parent is None else parent.depth + 1
         #: The slot of a combinator that waits for this branch, if one does.
         self.slot: Slot | None = None
         #: Children that have not ended, or whose failure nobody has taken, by id.
@@ -87,22 +90,41 @@ class Branch:
         #: Somebody has taken (or will take) the outcome.
         self.joined = False
         #: Runs a message handler, or below one.
-        self.handler = parent is not None and parent.handler
+        self.handler: bool = parent is not None and parent.handler
 
     @property
     def unfinished_children(self) -> list[Branch]:
         """The children that have not ended."""
         return [child for child in (self.children or {}).values() if not child.ended]
 
+    @property
+    def unwinding(self) -> bool:
+        """Whether a child has not ended."""
+        return any(not child.ended for child in (self.children or {}).values())
+
 
 class Gathering:
     """A combinator that has begun: one slot a step."""
 
-    __slots__ = ("cancelled", "decided", "errors", "how", "left", "owner", "shielded", "slots", "starting", "values", "winner")
+    __slots__ = (
+        "cancelled",
+        "decided",
+        "depth",
+        "errors",
+        "how",
+        "left",
+        "owner",
+        "shielded",
+        "slots",
+        "starting",
+        "values",
+        "winner",
+    )
 
     def __init__(self, how: Combine, owner: Waiter, count: int, *, shielded: bool = False) -> None:
         self.how = how
         self.owner = owner
+        self.depth: int = owner.depth + 1
         self.slots: list[Slot] = []
         self.values: list[Any] = [None] * count
         self.errors: list[BaseException | None] = [None] * count
@@ -119,18 +141,23 @@ class Gathering:
 class Slot:
     """The place of one step in a gathering."""
 
-    __slots__ = ("branch", "child", "decode", "done", "gathering", "index", "wait")
+    __slots__ = ("branch", "child", "decode", "depth", "done", "gathering", "index", "inner", "late", "wait")
 
     def __init__(self, gathering: Gathering, index: int, branch: Branch) -> None:
         self.gathering = gathering
         self.index = index
+        self.depth: int = gathering.depth
         #: The branch that yielded the combinator: commands of the slot are recorded as its.
         self.branch = branch
         #: The branch that runs the step, where the step is a generator.
         self.child: Branch | None = None
+        #: The combinator that is the step, where the step is one.
+        self.inner: Gathering | None = None
         self.wait: Any = None
         self.decode: Decode = None
         self.done = False
+        #: It ended when its gathering had been decided: it had lost.
+        self.late = False
 
 
 Waiter: TypeAlias = Branch | Slot

@@ -50,6 +50,7 @@ def settle(run: Scheduler, slot: Slot, value: Any, error: BaseException | None, 
 def _close_slot(slot: Slot, value: Any, error: BaseException | None) -> None:
     gathering = slot.gathering
     slot.done = True
+    slot.late = gathering.decided
     slot.wait = None
     gathering.left -= 1
     gathering.values[slot.index] = value
@@ -64,7 +65,7 @@ def _decides(how: Combine, error: BaseException | None) -> bool:
             return True
         case Combine.ANY:
             return error is None
-        case Combine.SETTLED:
+        case Combine.SETTLED | Combine.ONE:
             return False
 
 
@@ -77,11 +78,11 @@ def _cancel_slots(run: Scheduler, gathering: Gathering) -> None:
 def result_of(gathering: Gathering) -> tuple[Any, BaseException | None]:
     """The outcome of a gathering all of whose steps have ended."""
     if gathering.cancelled:
-        return None, CancelledError()
+        return None, _failed_unwinding(gathering) or CancelledError()
     errors = gathering.errors
-    if gathering.shielded:
-        return gathering.values[0], errors[0]
     match gathering.how:
+        case Combine.ONE:
+            return gathering.values[0], errors[0]
         case Combine.SETTLED:
             return tuple(Outcome(v, e) for v, e in zip(gathering.values, errors, strict=True)), None
         case Combine.ALL:
@@ -100,17 +101,18 @@ def result_of(gathering: Gathering) -> tuple[Any, BaseException | None]:
 def _failed_unwinding(gathering: Gathering) -> BaseException | None:
     """The error of a losing branch whose own code failed while it unwound: it must not pass in silence."""
     for slot in gathering.slots:
+        if slot.index == gathering.winner:
+            continue
         error = gathering.errors[slot.index]
-        if slot.child is not None and slot.index != gathering.winner and _counts(error, gathering):
+        if slot.inner is not None:
+            error = _failed_unwinding(slot.inner)
+        elif slot.child is None or error is None or isinstance(error, CancelledError):
+            continue
+        elif not slot.late and isinstance(error, FailureError):
+            continue  # it did not lose: steps may fail before any_of is decided
+        if error is not None:
             return error
     return None
-
-
-def _counts(error: BaseException | None, gathering: Gathering) -> bool:
-    if error is None or isinstance(error, CancelledError):
-        return False
-    # Steps of any_of may fail before one succeeds: only what is no failure of the application's is a bug.
-    return gathering.how is Combine.FIRST or not isinstance(error, FailureError)
 
 
 # Branches that end ------------------------------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def branch_ended(run: Scheduler, branch: Branch, value: Any, error: BaseExceptio
         if run.outcome is None:
             run.outcome = (value, error if error is not None else _lost_failure(branch))
         return
-    if branch.unfinished_children:
+    if branch.unwinding:
         branch.closing = (value, error)
         for child in branch.unfinished_children:
             cancel_branch(run, child)
@@ -139,6 +141,9 @@ def _end(run: Scheduler, branch: Branch, value: Any, error: BaseException | None
     branch.children = None
     _leave(branch)
     if branch.slot is not None:
+        gathering = branch.slot.gathering
+        if gathering.how is Combine.ONE and not gathering.shielded:
+            branch.slot.branch.cancels += branch.cancels
         settle(run, branch.slot, branch.value, branch.error, queued=True)
     for joiner in branch.joiners or ():
         joiner.wait = None
@@ -149,7 +154,7 @@ def _end(run: Scheduler, branch: Branch, value: Any, error: BaseException | None
         if branch.error is not None and run.outcome is None:
             run.outcome = (None, branch.error)  # a failing handler fails the run
         return
-    if parent.closing is not None and not parent.ended and not parent.unfinished_children:
+    if parent.closing is not None and not parent.ended and not parent.unwinding:
         _end(run, parent, *parent.closing)
 
 
@@ -232,6 +237,9 @@ def _cancel_activity(run: Scheduler, waiter: Waiter, scheduled: ActivityTaskSche
 
 def _cancel_gathering(run: Scheduler, gathering: Gathering) -> bool:
     if gathering.shielded or gathering.decided:
+        return False
+    if gathering.how is Combine.ONE:  # the request is the step's own, and its outcome stands
+        _cancel_slots(run, gathering)
         return False
     gathering.cancelled = gathering.decided = True
     _cancel_slots(run, gathering)

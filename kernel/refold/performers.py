@@ -17,7 +17,7 @@ from refold.author import Handle
 from refold.branches import WAITING, Branch, Gathering, Slot, Thrown, Waiter
 from refold.combine import cancel_branch, result_of, settle
 from refold.effects import AskPatch, Effect, RecordMarker, ScheduleActivity, StartTimer
-from refold.errors import DefinitionError
+from refold.errors import DefinitionError, WorkflowTaskError
 from refold.mail import add_handler, receive
 from refold.payloads import encode
 from refold.policies import DELAY_US_MAX
@@ -49,6 +49,8 @@ from refold.waits import (
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+#: How deep steps may be nested in steps: combinators and branches, each counted.
+DEPTH_MAX = 100
 #: The last instant that the calendar of ``datetime`` has, in microseconds since the epoch.
 _CALENDAR_END_US = 253_402_300_799_999_999
 
@@ -152,25 +154,24 @@ def _group(run: Scheduler, waiter: Waiter, branch: Branch, effect: Group[Any]) -
 
 
 def _shield(run: Scheduler, waiter: Waiter, branch: Branch, effect: Shield[Any]) -> Any:
-    return _gather(run, waiter, branch, effect.steps, Gathering(Combine.SETTLED, waiter, 1, shielded=True))
+    return _gather(run, waiter, branch, effect.steps, Gathering(Combine.ONE, waiter, 1, shielded=True))
 
 
 def _routine(run: Scheduler, waiter: Waiter, branch: Branch, effect: Routine[Any]) -> Any:
-    """A workflow that was yielded as it is: a combinator of one."""
-    gathering = Gathering(Combine.ALL, waiter, 1)
+    """A workflow that was yielded as it is: as with ``yield from``, requests to cancel are for the code inside."""
+    gathering = Gathering(Combine.ONE, waiter, 1)
     answer = _gather(run, waiter, branch, (effect,), gathering)
-    if answer is WAITING:
-        waiter.decode = _only
-        return WAITING
-    return _only(answer)
-
-
-def _only(values: tuple[Any, ...]) -> Any:
-    return values[0]
+    child = gathering.slots[0].child
+    assert child is not None
+    child.cancels, branch.cancels = branch.cancels, 0
+    return answer
 
 
 def _gather(run: Scheduler, waiter: Waiter, branch: Branch, steps: tuple[Step[Any], ...], gathering: Gathering) -> Any:
     waiter.wait = gathering
+    if isinstance(waiter, Slot):
+        waiter.inner = gathering
+    _check_depth(gathering.depth, branch)
     for index, step in enumerate(steps):
         if gathering.decided:  # a step was answered at once: those that follow are not begun
             gathering.left -= len(steps) - index
@@ -198,6 +199,8 @@ def _begin(run: Scheduler, slot: Slot, branch: Branch, step: Any) -> None:
                 value = _join_branch(run, slot, branch, step._branch)
             else:
                 value = PERFORMERS[step.__class__](run, slot, branch, step)
+        except WorkflowTaskError:
+            raise
         except DefinitionError as mistake:
             settle(run, slot, None, mistake, queued=False)
         except Thrown as thrown:
@@ -207,11 +210,23 @@ def _begin(run: Scheduler, slot: Slot, branch: Branch, step: Any) -> None:
                 settle(run, slot, value, None, queued=False)
     else:
         child = run.spawn(_generator(step), branch)
+        child.depth = slot.depth + 1
         child.slot = slot
         child.joined = True
         slot.child = child
         slot.wait = child
         run.notify(run.resume, child)
+
+
+def _check_depth(depth: int, branch: Branch) -> None:
+    if depth > DEPTH_MAX:
+        raise WorkflowTaskError(
+            "RF1105",
+            f"steps are nested {depth} deep; the limit is {DEPTH_MAX}",
+            why="cancelling works its way down the steps, and Python's own limit depends on the caller's stack",
+            fix="use a loop, or fewer steps inside steps",
+            where=yield_site(branch.generator),
+        )
 
 
 def _generator(step: Any) -> Generator[Effect[Any], object, Any]:
@@ -223,6 +238,7 @@ def _generator(step: Any) -> Generator[Effect[Any], object, Any]:
 
 def _start(run: Scheduler, waiter: Waiter, branch: Branch, effect: Start[Any]) -> Handle[Any]:
     child = run.spawn(_generator(effect.steps[0]), branch)
+    _check_depth(child.depth, branch)
     run.notify(run.resume, child)
     return Handle(child)
 

@@ -133,6 +133,8 @@ class Scheduler:
                 continue
             try:
                 value = perform(self, branch, branch, effect)
+            except WorkflowTaskError:
+                raise
             except DefinitionError as mistake:
                 error = mistake
                 continue

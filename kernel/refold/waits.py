@@ -75,6 +75,7 @@ class Combine(str, Enum):
     SETTLED = "all_settled"  # all ended, however
     FIRST = "first_of"  # the first ended
     ANY = "any_of"  # the first succeeded, or all failed
+    ONE = "step"  # the only step ended: its outcome as it is
 
 
 @attrs.frozen(weakref_slot=False)
