@@ -17,7 +17,6 @@ from refold.branches import Branch, Gathering, Slot, Waiter
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled, TimerCanceled, TimerStarted
 from refold.failures import CancelledError, FailureError
 from refold.policies import ActivityCancellationType
-from refold.source import yield_site
 from refold.waits import Combine, ReceiveSignal, WaitCondition
 
 if TYPE_CHECKING:
@@ -248,5 +247,4 @@ def _cancel_gathering(run: Scheduler, gathering: Gathering) -> bool:
 
 def _record(run: Scheduler, waiter: Waiter, kind: type[TimerCanceled] | type[ActivityTaskCancelRequested], seq: int) -> None:
     branch = waiter if isinstance(waiter, Branch) else waiter.branch
-    source = "" if run.recorder is None else yield_site(branch.generator)
-    run.tape.record(kind, {"seq": seq, "branch": branch.id}, source)
+    run.tape.record(kind, {"seq": seq, "branch": branch.id}, run.yield_site(branch))

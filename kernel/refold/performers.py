@@ -17,12 +17,12 @@ from refold.author import Handle
 from refold.branches import WAITING, Branch, Gathering, Slot, Thrown, Waiter
 from refold.combine import cancel_branch, result_of, settle
 from refold.effects import AskPatch, Effect, RecordMarker, ScheduleActivity, StartTimer
-from refold.errors import DefinitionError, WorkflowTaskError
+from refold.errors import DefinitionError, RefoldError, WorkflowTaskError
 from refold.mail import add_handler, receive
 from refold.payloads import encode
 from refold.policies import DELAY_US_MAX
 from refold.prng import Random, seed_for, uuid4_for
-from refold.scheduler import PERFORMERS, Scheduler
+from refold.scheduler import PERFORMERS, Scheduler, task_error
 from refold.source import yield_site
 from refold.tape import encoded
 from refold.unyielded import MAKER, ReadOnly
@@ -55,15 +55,6 @@ DEPTH_MAX = 100
 _CALENDAR_END_US = 253_402_300_799_999_999
 
 
-def _source(run: Scheduler, branch: Branch) -> str:
-    """The user's line; only looked up in a live turn, as replay has it recorded."""
-    if run.recorder is None:
-        return ""
-    while not (found := yield_site(branch.generator)) and branch.parent is not None:
-        branch = branch.parent
-    return found
-
-
 # Commands -------------------------------------------------------------------------------------------------------------
 
 
@@ -79,7 +70,7 @@ def _schedule_activity(run: Scheduler, waiter: Waiter, branch: Branch, effect: S
         }
         if activity.options:
             fields["options"] = activity.options
-        event = run.tape.record(ev.ActivityTaskScheduled, fields, _source(run, branch))
+        event = run.tape.record(ev.ActivityTaskScheduled, fields, run.yield_site(branch))
     waiter.wait = event
     waiter.decode = activity.decode
     run.waits[event.seq] = waiter
@@ -93,7 +84,7 @@ def _start_timer(run: Scheduler, waiter: Waiter, branch: Branch, effect: StartTi
         "branch": branch.id,
         "fire_at": min(run.tape.at + delay, _CALENDAR_END_US),
     }
-    event = run.tape.record(ev.TimerStarted, fields, _source(run, branch))
+    event = run.tape.record(ev.TimerStarted, fields, run.yield_site(branch))
     waiter.wait = event
     run.waits[event.seq] = waiter
     return WAITING
@@ -106,13 +97,26 @@ def _record_marker(run: Scheduler, waiter: Waiter, branch: Branch, effect: Recor
         "marker_name": effect.marker_name,
     }
     if run.tape.history is None:
-        token = MAKER.set(ReadOnly("a side effect"))
-        try:
-            fields["value"] = encode(effect.compute())
-        finally:
-            MAKER.reset(token)
-    event = run.tape.record(ev.MarkerRecorded, fields, _source(run, branch))
+        fields["value"] = _computed(effect)
+    event = run.tape.record(ev.MarkerRecorded, fields, run.yield_site(branch))
     return event.value if effect.decode is None else effect.decode(event.value)
+
+
+def _computed(effect: RecordMarker[Any]) -> Any:
+    token = MAKER.set(ReadOnly("a side effect"))
+    try:
+        return encode(effect.compute())
+    except Exception as error:
+        # The workflow must not catch it: nothing would be recorded, and a replay does not compute.
+        raise task_error(
+            "RF1110",
+            f"a side effect failed with {type(error).__name__}: {error.what if isinstance(error, RefoldError) else error}",
+            why="its value is recorded and its failure cannot be, so it must not fail",
+            fix="do what may fail in an activity",
+            error=error,
+        ) from error
+    finally:
+        MAKER.reset(token)
 
 
 def _ask_patch(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskPatch) -> bool:
@@ -128,7 +132,7 @@ def _ask_patch(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskPatch)
                 "patch_id": effect.patch_id,
                 "deprecated": effect.deprecated,
             }
-            run.tape.record(ev.MarkerRecorded, fields, _source(run, branch))
+            run.tape.record(ev.MarkerRecorded, fields, run.yield_site(branch))
         run.patches[effect.patch_id] = answer
     return answer or effect.deprecated
 

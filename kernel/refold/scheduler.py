@@ -33,7 +33,7 @@ CHAIN_MAX = 200
 #: Effects at which a pending cancel request is delivered instead of performing them: those that may wait.
 _BLOCKING = frozenset({ScheduleActivity, StartTimer, ReceiveSignal, WaitCondition, Group, Join})
 #: Errors that say nothing about the workflow and must never become its result.
-_NEVER_A_RESULT = (KeyboardInterrupt, SystemExit, GeneratorExit, RecursionError, MemoryError)
+_NEVER_A_RESULT = (SystemExit, GeneratorExit, RecursionError, MemoryError)
 
 
 #: How each effect is carried out; ``performers`` fills it.
@@ -98,6 +98,14 @@ class Scheduler:
                 parent.children = {}
             parent.children[branch.id] = branch
         return branch
+
+    def yield_site(self, branch: Branch) -> str:
+        """The user's line that a branch, or else the one above it, waits at; replay does not ask, as it has it recorded."""
+        if self.recorder is None:
+            return ""
+        while not (found := source.yield_site(branch.generator)) and branch.parent is not None:
+            branch = branch.parent
+        return found
 
     def notify(self, action: Callable[..., None], *args: Any) -> None:
         """Put a notification at the end of the queue."""
@@ -173,6 +181,8 @@ class Scheduler:
 
     def _raised(self, branch: Branch, error: BaseException) -> None:
         """The generator of a branch raised."""
+        if isinstance(error, KeyboardInterrupt):
+            raise error  # it is the user's, not the workflow's
         if isinstance(error, _NEVER_A_RESULT):
             raise task_error(
                 "RF1106",
