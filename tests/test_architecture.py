@@ -84,7 +84,7 @@ LAYERS = (
     *("state", "evolve", "decide", "divergence"),
     *("unyielded", "effects", "waits", "declare", "author", "saga"),
     *("tape", "branches", "combine", "scheduler", "mail", "performers", "interpreter"),
-    "execution",
+    *("waiting", "execution"),
 )
 
 #: Modules of the kernel that adapters may name beside ``refold`` itself: vocabularies too long for one namespace.

@@ -44,7 +44,7 @@ from refold.errors import (
     WorkflowTaskError,
 )
 from refold.evolve import evolve, fold, outstanding
-from refold.execution import Execution, Turn, Waiting, open_executions
+from refold.execution import Execution, Turn, open_executions
 from refold.failures import (
     ActivityError,
     ApplicationError,
@@ -70,6 +70,7 @@ from refold.policies import (
 from refold.prng import Random
 from refold.saga import Saga
 from refold.state import ExecutionState, WorkflowStatus, initial_state, is_terminal
+from refold.waiting import Waiting
 from refold.waits import Step, WorkflowInfo
 
 __version__ = "0.1.0"

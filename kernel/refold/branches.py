@@ -66,7 +66,9 @@ class Branch:
         "wait",
     )
 
-    def __init__(self, id: int, generator: Generator[Effect[Any], object, Any], parent: Branch | None) -> None:
+    def __init__(
+        self, id: int, generator: Generator[Effect[Any], object, Any], parent: Branch | None
+    ) -> None:
         self.id = id
         self.generator = generator
         self.parent = parent

@@ -94,7 +94,9 @@ def result_of(gathering: Gathering) -> tuple[Any, BaseException | None]:
         case Combine.ANY:
             if gathering.decided:
                 return gathering.values[gathering.winner], _failed_unwinding(gathering)
-            return None, BaseExceptionGroup("every step failed", [error for error in errors if error is not None])
+            return None, BaseExceptionGroup(
+                "every step failed", [error for error in errors if error is not None]
+            )
 
 
 def _failed_unwinding(gathering: Gathering) -> BaseException | None:
@@ -167,7 +169,12 @@ def _leave(branch: Branch) -> None:
 def _lost_failure(branch: Branch) -> BaseException | None:
     """The failure of a started step that no one joined: it is raised in place of the result, so that it is not lost."""
     for child in (branch.children or {}).values():
-        if child.ended and not child.joined and child.error is not None and not isinstance(child.error, CancelledError):
+        if (
+            child.ended
+            and not child.joined
+            and child.error is not None
+            and not isinstance(child.error, CancelledError)
+        ):
             return child.error
     return None
 
@@ -245,6 +252,8 @@ def _cancel_gathering(run: Scheduler, gathering: Gathering) -> bool:
     return gathering.left == 0
 
 
-def _record(run: Scheduler, waiter: Waiter, kind: type[TimerCanceled] | type[ActivityTaskCancelRequested], seq: int) -> None:
+def _record(
+    run: Scheduler, waiter: Waiter, kind: type[TimerCanceled] | type[ActivityTaskCancelRequested], seq: int
+) -> None:
     branch = waiter if isinstance(waiter, Branch) else waiter.branch
     run.tape.record(kind, {"seq": seq, "branch": branch.id}, run.yield_site(branch))

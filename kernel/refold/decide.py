@@ -34,7 +34,9 @@ _FIELDS: dict[type[ms.Message], tuple[str, ...]] = {
 }
 
 
-def decide_turn(state: ExecutionState | Ledger, messages: Sequence[ms.Message], *, at: int) -> list[ev.HistoryEvent]:
+def decide_turn(
+    state: ExecutionState | Ledger, messages: Sequence[ms.Message], *, at: int
+) -> list[ev.HistoryEvent]:
     """The external events of one turn: what ``messages`` become, messages to the workflow first (rule 1 of ``flags``).
 
     Changes nothing; a message that repeats an earlier one of the same turn is left out like one heard before.  Raises
@@ -77,7 +79,12 @@ def _identity(message: ms.Message) -> tuple[str, object] | None:
 
 
 def decide(
-    state: ExecutionState | Ledger, message: ms.Message, *, at: int, event_id: int | None = None, starting: bool = False
+    state: ExecutionState | Ledger,
+    message: ms.Message,
+    *,
+    at: int,
+    event_id: int | None = None,
+    starting: bool = False,
 ) -> ev.HistoryEvent | None:
     """The event that ``message`` becomes in the next turn, at time ``at``, or None if it was heard before.
 
@@ -102,7 +109,9 @@ def decide(
             return None
         _need_open(state, message)
         kind = (
-            ev.WorkflowExecutionSignaled if isinstance(message, ms.SignalWorkflow) else ev.WorkflowExecutionCancelRequested
+            ev.WorkflowExecutionSignaled
+            if isinstance(message, ms.SignalWorkflow)
+            else ev.WorkflowExecutionCancelRequested
         )
         return kind(*head, **_fields(message))
     if isinstance(message, ms.TerminateWorkflow):
@@ -124,11 +133,15 @@ def _start(
     if state.started is not None or starting:
         raise MessageError(
             "RF3006",
-            "the run has started already" if state.started is None else f"run {state.started.run_id} has started already",
+            "the run has started already"
+            if state.started is None
+            else f"run {state.started.run_id} has started already",
             why="a run has one beginning",
             fix="start a new run under another run id",
         )
-    return ev.WorkflowExecutionStarted(*head, flags=list(CURRENT_FLAGS), schema_version=SCHEMA_VERSION, **_fields(message))
+    return ev.WorkflowExecutionStarted(
+        *head, flags=list(CURRENT_FLAGS), schema_version=SCHEMA_VERSION, **_fields(message)
+    )
 
 
 def _settle(

@@ -13,7 +13,7 @@ Until then it is kept alive here, as a generator that is left to the garbage col
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import count, pairwise
 from types import TracebackType
 from typing import Any
 
@@ -31,10 +31,11 @@ from refold.interpreter import run_turn
 from refold.messages import Message
 from refold.payloads import Plain, encode
 from refold.scheduler import Scheduler
-from refold.source import traceback_frames, user_frames
+from refold.source import traceback_frames
 from refold.state import ExecutionState, Ledger, is_terminal
 from refold.tape import Tape
 from refold.unyielded import MAKER, ReadOnly, Recorder
+from refold.waiting import Waiting, waiting
 from refold.waits import Log
 
 _COMMANDS = (
@@ -79,19 +80,12 @@ class Turn:
     closed: ev.HistoryEvent | None
 
 
-@attrs.frozen
-class Waiting:
-    """What one branch of a run waits for: the command, signal name or other effect, and the user's frames, outermost first."""
-
-    branch: int
-    wait: object
-    frames: Sequence[str]
-
-
 class Execution:
     """One run: its state, and its code suspended where the history has brought it."""
 
-    def __init__(self, definition: WorkflowDefinition[..., Any], *, input_policy: InputPolicy = InputPolicy.STRICT) -> None:
+    def __init__(
+        self, definition: WorkflowDefinition[..., Any], *, input_policy: InputPolicy = InputPolicy.STRICT
+    ) -> None:
         self.definition = definition
         self._ledger = Ledger()
         self._tape = Tape(self._ledger, input_policy)
@@ -126,7 +120,9 @@ class Execution:
         return execution
 
     @classmethod
-    def replay(cls, definition: WorkflowDefinition[..., Any], history: Sequence[ev.HistoryEvent]) -> ExecutionState:
+    def replay(
+        cls, definition: WorkflowDefinition[..., Any], history: Sequence[ev.HistoryEvent]
+    ) -> ExecutionState:
         """Check that code and history agree, inputs included, and return the state; raises as :meth:`load` does."""
         with cls.load(definition, history) as execution:
             return execution.state
@@ -209,9 +205,14 @@ class Execution:
             first = position
             while position < end and history[position].external and history[position].turn == turn:
                 position += 1
-            if position == first:
-                raise _starts_derived(history[first])
-            tape.turn, tape.at, tape.pos, tape.length_before = turn, history[first].at, position, ledger.last_event_id
+            if turn <= ledger.turn or position != first + 1:
+                _check_order(history[first:position] or history[first : first + 1], ledger)
+            tape.turn, tape.at, tape.pos, tape.length_before = (
+                turn,
+                history[first].at,
+                position,
+                ledger.last_event_id,
+            )
             run_turn(run, history[first:position])
             tape.end_turn(position, run.patches)
             position = tape.pos
@@ -316,13 +317,7 @@ class Execution:
 
     def waiting(self) -> tuple[Waiting, ...]:
         """What each suspended branch waits for, and at which lines of the user's code."""
-        found: list[Waiting] = []
-        branches = [] if self._run.main is None else [self._run.main]
-        for branch in branches:
-            if not branch.ended:
-                found.append(Waiting(branch.id, branch.wait, tuple(user_frames(branch.generator))))
-            branches.extend((branch.children or {}).values())
-        return tuple(found)
+        return waiting(self._run.main)
 
     # Closing --------------------------------------------------------------------------------------------------------
 
@@ -340,7 +335,9 @@ class Execution:
     def __enter__(self) -> Execution:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -359,10 +356,18 @@ def _commands(ledger: Ledger, events: Sequence[ev.HistoryEvent]) -> tuple[ev.Com
     return tuple(commands)
 
 
-def _starts_derived(event: ev.HistoryEvent) -> HistoryError:
-    return HistoryError(
-        "RF2001",
-        f"turn {event.turn} begins with {type(event).__name__} (event {event.event_id}), which a workflow derives",
-        why="each turn begins with what came from outside",
-        fix="restore the run from a backup; report it if no one edited the store",
-    )
+def _check_order(beginning: Sequence[ev.HistoryEvent], ledger: Ledger) -> None:
+    """Raise unless these events can be the external ones of a new turn."""
+    misplaced: ev.HistoryEvent | None = None
+    if not beginning[0].external or beginning[0].turn <= ledger.turn:
+        misplaced = beginning[0]
+    for before, event in pairwise(beginning):
+        if event.message and not before.message:
+            misplaced = event
+    if misplaced is not None:
+        raise HistoryError(
+            "RF2001",
+            f"{type(misplaced).__name__} (event {misplaced.event_id}, turn {misplaced.turn}) cannot stand there",
+            why="each turn begins with what came from outside, messages first, and what the workflow did comes last",
+            fix="restore the run from a backup; report it if no one edited the store",
+        )

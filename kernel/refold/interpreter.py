@@ -144,7 +144,9 @@ def _close_code(run: Scheduler) -> list[str]:
     return [] if run.main is None else discard(run.main)
 
 
-def _terminal_event(run: Scheduler, value: Any, error: BaseException | None) -> tuple[type[ev.HistoryEvent], dict[str, Any]]:
+def _terminal_event(
+    run: Scheduler, value: Any, error: BaseException | None
+) -> tuple[type[ev.HistoryEvent], dict[str, Any]]:
     if error is None:
         return ev.WorkflowExecutionCompleted, {"result": encode(value)}
     if isinstance(error, CancelledError) and run.ledger.cancel_requests:

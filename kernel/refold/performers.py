@@ -8,7 +8,7 @@ the line that yielded.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from refold.effects import AskPatch, Effect, RecordMarker, ScheduleActivity, Sta
 from refold.errors import DefinitionError, RefoldError, WorkflowTaskError
 from refold.mail import add_handler, receive
 from refold.payloads import encode
-from refold.policies import DELAY_US_MAX
+from refold.policies import DELAY_US_MAX, instant
 from refold.prng import Random, seed_for, uuid4_for
 from refold.scheduler import PERFORMERS, Scheduler, task_error
 from refold.source import yield_site
@@ -47,7 +47,6 @@ from refold.waits import (
     WorkflowInfo,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 #: How deep steps may be nested in steps: combinators and branches, each counted.
 DEPTH_MAX = 100
@@ -171,7 +170,9 @@ def _routine(run: Scheduler, waiter: Waiter, branch: Branch, effect: Routine[Any
     return answer
 
 
-def _gather(run: Scheduler, waiter: Waiter, branch: Branch, steps: tuple[Step[Any], ...], gathering: Gathering) -> Any:
+def _gather(
+    run: Scheduler, waiter: Waiter, branch: Branch, steps: tuple[Step[Any], ...], gathering: Gathering
+) -> Any:
     waiter.wait = gathering
     if isinstance(waiter, Slot):
         waiter.inner = gathering
@@ -289,7 +290,7 @@ def _own(run: Scheduler, branch: Branch, target: object) -> Branch:
 
 
 def _now(run: Scheduler, waiter: Waiter, branch: Branch, effect: Now) -> datetime:
-    return _EPOCH + timedelta(microseconds=run.tape.at)
+    return instant(run.tape.at)
 
 
 def _random(run: Scheduler, waiter: Waiter, branch: Branch, effect: DrawRandom) -> Random:
@@ -317,7 +318,7 @@ def _info(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskInfo) -> Wo
         workflow_type=started.workflow_type,
         task_queue=started.task_queue,
         attempt=started.attempt,
-        started_at=_EPOCH + timedelta(microseconds=started.at),
+        started_at=instant(started.at),
         history_length=run.tape.length_before,
         cancel_requested=run.ledger.cancel_requests > 0,
     )

@@ -7,7 +7,7 @@ answer.  Durations are integers in microseconds inside, so that no rounding and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
 
@@ -17,6 +17,7 @@ from refold.errors import DefinitionError
 from refold.failures import Failure, RetryState
 from refold.payloads import Plain
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 #: No delay is longer than this (a hundred years): longer ones would leave the calendar.
 DELAY_US_MAX = 100 * 365 * 24 * 3600 * 1_000_000
@@ -67,6 +68,11 @@ def microseconds(value: timedelta | None, what: str, *, zero: bool = False) -> i
     if count < 0 or (count == 0 and not zero):
         raise _refuse(what, f"{value} is not {'at least zero' if zero else 'positive'}")
     return min(count, DELAY_US_MAX)
+
+
+def instant(at: int) -> datetime:
+    """Microseconds since the epoch as a time (aware, UTC)."""
+    return _EPOCH + at * _MICROSECOND
 
 
 def _refuse(what: str, problem: str) -> DefinitionError:

@@ -1,0 +1,96 @@
+"""What the branches of a run wait for, in words.
+
+One rule: this is for people, and for tools that show it to them.  Nothing decides by it, so the texts may be made better at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import attrs
+
+from refold.branches import Branch, Gathering, Waiter
+from refold.events import ActivityTaskScheduled, TimerStarted
+from refold.policies import instant
+from refold.source import user_frames
+from refold.waits import Combine, ReceiveSignal, WaitCondition
+
+#: How many steps of one combinator are named.
+STEPS_SHOWN = 5
+
+
+@attrs.frozen
+class Waiting:
+    """What one branch of a run waits for."""
+
+    #: The number of the branch; 0 is the workflow itself.
+    branch: int
+    #: In words: ``activity 'charge' (seq 3)``, ``signal 'approval'``, ``first_of: signal 'approval' | timer due ...``, ``step 2``.
+    wait: str
+    #: The commands among that, by ``seq``.
+    seqs: Sequence[int]
+    #: The user's suspended frames, outermost first, as ``file:line in function``.
+    frames: Sequence[str]
+
+
+def waiting(main: Branch | None) -> tuple[Waiting, ...]:
+    """What each suspended branch at and below ``main`` waits for, parents first."""
+    found: list[Waiting] = []
+    branches = [] if main is None else [main]
+    for branch in branches:
+        if not branch.ended:
+            found.append(
+                Waiting(branch.id, _words(branch), tuple(_seqs(branch)), tuple(user_frames(branch.generator)))
+            )
+        branches.extend((branch.children or {}).values())
+    return tuple(found)
+
+
+def _words(waiter: Waiter) -> str:
+    if isinstance(waiter, Branch) and waiter.closing is not None:
+        return f"{_steps(child.id for child in waiter.unfinished_children)} to unwind"
+    match waiter.wait:
+        case ActivityTaskScheduled() as scheduled:
+            return f"activity {scheduled.activity_type!r} (seq {scheduled.seq})"
+        case TimerStarted() as timer:
+            return (
+                f"timer due {instant(timer.fire_at).isoformat(sep=' ', timespec='seconds')} (seq {timer.seq})"
+            )
+        case ReceiveSignal() as receive:
+            return f"signal {receive.name!r}"
+        case WaitCondition():
+            return "condition"
+        case Branch() as branch:
+            return f"step {branch.id}"
+        case Gathering() as gathering:
+            return _gathering(gathering)
+        case _:
+            return "nothing: it is ready"
+
+
+def _gathering(gathering: Gathering) -> str:
+    open_slots = [slot for slot in gathering.slots if not slot.done]
+    shown = [
+        f"({_words(slot)})" if slot.inner is not None else _words(slot) for slot in open_slots[:STEPS_SHOWN]
+    ]
+    if len(open_slots) > STEPS_SHOWN:
+        shown.append(f"{len(open_slots) - STEPS_SHOWN} more")
+    steps = (" | " if gathering.how in (Combine.FIRST, Combine.ANY) else " & ").join(shown)
+    if gathering.how is Combine.ONE:
+        return f"shield: {steps}" if gathering.shielded else steps
+    return f"{gathering.how.value}{', decided, unwinding' if gathering.decided else ''}: {steps}"
+
+
+def _steps(ids: Iterator[int]) -> str:
+    return ", ".join(f"step {number}" for number in ids)
+
+
+def _seqs(waiter: Waiter) -> Iterator[int]:
+    match waiter.wait:
+        case ActivityTaskScheduled() | TimerStarted() as command:
+            yield command.seq
+        case Gathering() as gathering:
+            for slot in gathering.slots:
+                yield from _seqs(slot)
+        case _:
+            pass
