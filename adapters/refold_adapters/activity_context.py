@@ -36,6 +36,10 @@ class ActivityInfo:
         return f"{self.run_id}/{self.activity_id}"
 
 
+#: Guards the short moments in which an attempt is asked to stop; one for all, as they are rare.
+_LOCK = threading.Lock()
+
+
 class ActivityContext:
     """The attempt's side of an activity; safe to use from any thread."""
 
@@ -46,22 +50,29 @@ class ActivityContext:
         #: Details of the last heartbeat of an earlier attempt.
         self.last_heartbeat_details = tuple(last_heartbeat_details)
         self._heartbeat = heartbeat
-        self._cancelled = threading.Event()
+        self._cancelled = False
+        #: Made when first waited for: most activities never ask.
+        self._event: threading.Event | None = None
         self._callbacks: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
 
     @property
     def cancelled(self) -> bool:
         """Whether the activity was asked to stop (or its time is up, or its worker is going down)."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def wait_for_cancellation(self, timeout: float | None = None) -> bool:
         """Block until asked to stop, at most ``timeout`` seconds; whether it was."""
-        return self._cancelled.wait(timeout)
+        with _LOCK:
+            if self._event is None:
+                self._event = threading.Event()
+                if self._cancelled:
+                    self._event.set()
+            event = self._event
+        return event.wait(timeout)
 
     def raise_if_cancelled(self) -> None:
         """Raise :class:`CancelledError` if asked to stop."""
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise CancelledError("the activity was asked to stop")
 
     def heartbeat(self, *details: Any) -> None:
@@ -70,18 +81,20 @@ class ActivityContext:
 
     def request_cancellation(self) -> None:
         """For workers: ask the activity to stop."""
-        with self._lock:
-            if self._cancelled.is_set():
+        with _LOCK:
+            if self._cancelled:
                 return
-            self._cancelled.set()
+            self._cancelled = True
+            if self._event is not None:
+                self._event.set()
             callbacks = list(self._callbacks)
         for callback in callbacks:
             callback()
 
     def on_cancellation(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once the activity is asked to stop (at once, if it was already)."""
-        with self._lock:
-            if not self._cancelled.is_set():
+        with _LOCK:
+            if not self._cancelled:
                 self._callbacks.append(callback)
                 return
         callback()

@@ -25,11 +25,11 @@ from refold.ids import checked_id
 from refold.messages import CancelWorkflow, Message, SignalWorkflow, StartWorkflow
 from refold.payloads import Plain, decode, encode
 from refold_adapters.administration import terminate
-from refold_adapters.closings import Closings
+from refold_adapters.closings import Closings, Ending, ending_of
 from refold_adapters.inspection import WorkflowDescription, describe, load_execution, read_history
-from refold_adapters.ports import Closed, CreateRun, Exists, NotFound, Outcome, RunFilter, RunRow, RunStatus, Store
+from refold_adapters.ports import Closed, Created, CreateRun, Exists, NotFound, Outcome, RunFilter, RunRow, RunStatus, Store
 from refold_adapters.registry import Registry
-from refold_adapters.results import result_of_row
+from refold_adapters.results import result_of
 from refold_adapters.runs import accept_write
 from refold_adapters.runtime_errors import (
     WorkflowAlreadyStartedError,
@@ -49,6 +49,10 @@ _BLOCKED_BY: dict[WorkflowIDReusePolicy, Sequence[RunStatus]] = {
     WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: (RunStatus.COMPLETED, RunStatus.CONTINUED_AS_NEW),
     WorkflowIDReusePolicy.REJECT_DUPLICATE: tuple(_CLOSED),
 }
+
+
+class NotCreatedError(Exception):
+    """A run of the workflow id was there already; never leaves this module."""
 
 
 class Client:
@@ -109,6 +113,31 @@ class Client:
         :class:`PayloadError` (RF13xx) for arguments that cannot be stored or do not fit the declared types.  A repeated
         ``request_id`` starts nothing new.
         """
+        creation, message, result_type = self._creation(workflow, args, id, task_queue, id_reuse_policy, request_id)
+        run_id = creation.run_id
+        outcome = self._create(creation, message)
+        if isinstance(outcome, Exists) and not outcome.same_request and outcome.run_id != run_id:
+            is_open = outcome.status is RunStatus.RUNNING
+            if is_open and id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING:
+                self.handle(id, outcome.run_id).terminate("terminated by a new start of the same workflow id")
+                outcome = self._create(creation, message)
+            if isinstance(outcome, Exists):
+                if not (is_open and id_conflict_policy is WorkflowIDConflictPolicy.USE_EXISTING):
+                    raise WorkflowAlreadyStartedError(id, outcome.run_id, outcome.status.value)
+        if isinstance(outcome, Exists):
+            run_id = outcome.run_id
+        return WorkflowHandle(self, id, run_id, result_type)
+
+    def _creation(
+        self,
+        workflow: WorkflowDefinition[..., Any] | str,
+        args: tuple[Any, ...],
+        id: str,
+        task_queue: str,
+        id_reuse_policy: WorkflowIDReusePolicy,
+        request_id: str | None,
+    ) -> tuple[CreateRun, StartWorkflow, Any]:
+        """What creates a run, and the type of its result."""
         definition = self._definition(workflow)
         name = workflow if isinstance(workflow, str) else workflow.name
         plain = [encode(arg) for arg in args] if definition is None else definition.encode_input(*args)
@@ -133,18 +162,7 @@ class Client:
             ready_at=0,
         )
         result_type = Any if definition is None else definition.result_type
-        outcome = self._create(creation, message)
-        if isinstance(outcome, Exists) and not outcome.same_request and outcome.run_id != run_id:
-            is_open = outcome.status is RunStatus.RUNNING
-            if is_open and id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING:
-                self.handle(id, outcome.run_id).terminate("terminated by a new start of the same workflow id")
-                outcome = self._create(creation, message)
-            if isinstance(outcome, Exists):
-                if not (is_open and id_conflict_policy is WorkflowIDConflictPolicy.USE_EXISTING):
-                    raise WorkflowAlreadyStartedError(id, outcome.run_id, outcome.status.value)
-        if isinstance(outcome, Exists):
-            run_id = outcome.run_id
-        return WorkflowHandle(self, id, run_id, result_type)
+        return creation, message, result_type
 
     def _definition(self, workflow: WorkflowDefinition[..., Any] | str) -> WorkflowDefinition[..., Any] | None:
         if not isinstance(workflow, str):
@@ -163,7 +181,36 @@ class Client:
     def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
     def run(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> Any:
         """Start a workflow, or attach to the open run of that id, and wait for its result; options as for :meth:`start`."""
+        ending = self._run_here(workflow, args, id, options)
+        if ending is not None:
+            future, result_type = ending
+            try:
+                return result_of(future.result(), result_type)
+            except NotCreatedError:
+                return self.attach(workflow, *args, id=id, **options).result()
         return self.attach(workflow, *args, id=id, **options).result()
+
+    def _run_here(
+        self, workflow: WorkflowDefinition[..., Any] | str, args: tuple[Any, ...], id: str, options: dict[str, Any]
+    ) -> tuple[Future[Ending], Any] | None:
+        """Start a run on the worker of this process and wait for nothing but its end; None if there is no such worker."""
+        worker = self._local_worker
+        name = workflow if isinstance(workflow, str) else workflow.name
+        if worker is None or options or not worker.can_run(name, worker.task_queue):
+            return None
+        creation, message, result_type = self._creation(
+            workflow, args, id, worker.task_queue, WorkflowIDReusePolicy.ALLOW_DUPLICATE, None
+        )
+        ending = self.closings.register(id, creation.run_id)
+
+        def created(start: Future[Outcome]) -> None:
+            error = start.exception()
+            if error is not None or not isinstance(start.result(), Created):
+                self.closings.forget(creation.run_id, ending)
+                ending.set_exception(error or NotCreatedError())
+
+        worker.submit_start(creation, message).add_done_callback(created)
+        return ending, result_type
 
     def attach(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> WorkflowHandle[Any]:
         """Start a workflow, or take the handle of the open run of that id; options as for :meth:`start`."""
@@ -273,7 +320,7 @@ class WorkflowHandle(Generic[R_co]):
         result: R_co = self.take_result(ended)
         return result
 
-    def watch(self) -> tuple[Future[RunRow], str]:
+    def watch(self) -> tuple[Future[Ending], str]:
         """A future of the run's end, and its run id."""
         run_id = self.run_id or self._client.row(self.workflow_id, None).run_id
         future = self._client.closings.watch(self.workflow_id, run_id)
@@ -281,16 +328,16 @@ class WorkflowHandle(Generic[R_co]):
             raise WorkflowNotFoundError(self.workflow_id, run_id)
         return future, run_id
 
-    def unwatch(self, run_id: str, future: Future[RunRow]) -> None:
+    def unwatch(self, run_id: str, future: Future[Ending]) -> None:
         """Nobody waits for that future any more."""
         self._client.closings.forget(run_id, future)
 
-    def take_result(self, row: RunRow) -> Any:
+    def take_result(self, ending: Ending) -> Any:
         """The result of an ended run, as its type; raises as :meth:`result` does."""
         type_ = self._result_type
-        if type_ is Any and row.workflow_type in self._client.registry.workflows:
-            type_ = self._client.registry.workflows[row.workflow_type].result_type
-        return result_of_row(row, type_)
+        if type_ is Any and ending.workflow_type in self._client.registry.workflows:
+            type_ = self._client.registry.workflows[ending.workflow_type].result_type
+        return result_of(ending, type_)
 
     @overload
     def signal(self, signal: Signal[None]) -> None: ...
@@ -317,8 +364,9 @@ class WorkflowHandle(Generic[R_co]):
     def terminate(self, reason: str = "") -> None:
         """End the run at once, without asking its code.  Raises RF5102, RF5103."""
         row = self._client.row(self.workflow_id, self.run_id)
-        ended = terminate(self._client.store, row, reason=reason, identity=self._client.identity)
-        self._client.closings.settle(ended)
+        ended = ending_of(terminate(self._client.store, row, reason=reason, identity=self._client.identity))
+        if ended is not None:
+            self._client.closings.settle(ended)
 
     @overload
     def query(self, query: Query[T], *args: object) -> T: ...

@@ -10,12 +10,35 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from refold_adapters.ports import RunRow, Store
+import attrs
+
+from refold_adapters.ports import RunRow, RunStatus, Store
 
 #: How often another process's writes are looked for, while somebody waits.
 POLL_SECONDS = 0.02
 #: How often a waited-for run is looked at in any case: the bound on what a lost wake-up costs.
 FALLBACK_SECONDS = 1.0
+
+
+@attrs.frozen
+class Ending:
+    """That a run is closed, or parked, and how."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    status: RunStatus
+    #: The terminal event, encoded; None where the run is parked.
+    closing_event: bytes | None
+    #: Why it is parked, encoded; None where it is closed.
+    parked: bytes | None
+
+
+def ending_of(row: RunRow) -> Ending | None:
+    """How a run ended; None if it is open and not parked."""
+    if row.closed_at is None and row.parked is None:
+        return None
+    return Ending(row.workflow_id, row.run_id, row.workflow_type, row.status, row.closing_event, row.parked)
 
 
 class Closings:
@@ -25,33 +48,35 @@ class Closings:
         self._store = store
         self._lock = threading.Lock()
         #: By run id: the workflow id, and who waits.
-        self._waiting: dict[str, tuple[str, list[Future[RunRow]]]] = {}
+        self._waiting: dict[str, tuple[str, list[Future[Ending]]]] = {}
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopped = False
         #: Says whether a worker of this process runs a run; then nothing needs to be looked up.
         self.runs_here: Callable[[str], bool] = lambda run_id: False
 
-    def watch(self, workflow_id: str, run_id: str) -> Future[RunRow] | None:
+    def watch(self, workflow_id: str, run_id: str) -> Future[Ending] | None:
         """A future of the run's row once it is closed or parked; None if there is no such run."""
-        future = self._register(workflow_id, run_id)
+        future = self.register(workflow_id, run_id)
         row = self._store.find_run(workflow_id, run_id)
         if row is None:
             self.forget(run_id, future)
             return None
-        if row.closed_at is not None or row.parked is not None:
-            self.settle(row)
+        ending = ending_of(row)
+        if ending is not None:
+            self.settle(ending)
         elif not self.runs_here(run_id):
             self._look_elsewhere()
         return future
 
-    def _register(self, workflow_id: str, run_id: str) -> Future[RunRow]:
-        future: Future[RunRow] = Future()
+    def register(self, workflow_id: str, run_id: str) -> Future[Ending]:
+        """A future of the end of a run that a worker of this process is about to begin."""
+        future: Future[Ending] = Future()
         with self._lock:
             self._waiting.setdefault(run_id, (workflow_id, []))[1].append(future)
         return future
 
-    def forget(self, run_id: str, future: Future[RunRow]) -> None:
+    def forget(self, run_id: str, future: Future[Ending]) -> None:
         """Nobody waits for this future any more."""
         with self._lock:
             futures = self._waiting.get(run_id, ("", []))[1]
@@ -64,13 +89,13 @@ class Closings:
         """Whether somebody waits for the run."""
         return run_id in self._waiting
 
-    def settle(self, row: RunRow) -> None:
+    def settle(self, ending: Ending) -> None:
         """A run is closed or parked: tell those who wait."""
         with self._lock:
-            futures = self._waiting.pop(row.run_id, ("", []))[1]
+            futures = self._waiting.pop(ending.run_id, ("", []))[1]
         for future in futures:
             if future.set_running_or_notify_cancel():
-                future.set_result(row)
+                future.set_result(ending)
 
     def stop(self) -> None:
         """Look no more."""
@@ -109,5 +134,6 @@ class Closings:
     def _look(self, waiting: list[tuple[str, str]]) -> None:
         for workflow_id, run_id in waiting:
             row = self._store.find_run(workflow_id, run_id)
-            if row is not None and (row.closed_at is not None or row.parked is not None):
-                self.settle(row)
+            ending = None if row is None else ending_of(row)
+            if ending is not None:
+                self.settle(ending)

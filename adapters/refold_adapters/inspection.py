@@ -11,7 +11,7 @@ from refold import Execution, InputPolicy, RefoldError, Waiting, WorkflowDefinit
 from refold.events import HistoryEvent
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.ports import RunRow, Store, TaskRow
-from refold_adapters.results import parked_reason
+from refold_adapters.results import reason_in_words
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +53,7 @@ def describe(store: Store, row: RunRow, definition: WorkflowDefinition[..., Any]
             waiting = None  # the code does not fit the history: `parked` or `replay` say how
     return WorkflowDescription(
         run=row,
-        parked=parked_reason(row),
+        parked=reason_in_words(row.parked),
         pending_activities=store.list_tasks(row.run_id),
         pending_timers=store.list_timers(row.run_id),
         pending_messages=len(store.list_inbox(row.run_id)),

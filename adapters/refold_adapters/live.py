@@ -9,7 +9,7 @@ import attrs
 
 from refold import Execution, Turn
 from refold.messages import Message
-from refold_adapters.ports import CreateRun, InboxMessage, Outcome, Write
+from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, Write
 from refold_adapters.tasks import Ended
 
 #: A write that goes with the next batch, and who waits for its outcome.
@@ -71,3 +71,10 @@ class Made:
     claimed: dict[int, bool] = attrs.field(factory=dict)
     #: Messages that the turn, being redone too often, records as undelivered.
     undelivered: list[InboxMessage] = attrs.field(factory=list)
+
+    @property
+    def commit(self) -> CommitTurn:
+        """The write that appends the turn."""
+        commit = self.writes[-1]
+        assert isinstance(commit, CommitTurn)
+        return commit

@@ -17,25 +17,23 @@ from refold.events import (
 )
 from refold.failures import error_of
 from refold.payloads import decode
-from refold_adapters.ports import RunRow
+from refold_adapters.closings import Ending
 from refold_adapters.runtime_errors import WorkflowFailedError, WorkflowParkedError
 
 
-def result_of_row(row: RunRow, type_: Any) -> Any:
+def result_of(ending: Ending, type_: Any) -> Any:
     """The result as ``type_``; raises RF5109 if the run did not complete, RF5106 if it is parked."""
-    if row.closing_event is None:
-        raise WorkflowParkedError(row.workflow_id, row.run_id, parked_reason(row) or "no reason was recorded")
-    (event,) = decode_events(row.closing_event)
+    if ending.closing_event is None:
+        raise WorkflowParkedError(ending.workflow_id, ending.run_id, reason_in_words(ending.parked) or "no reason was recorded")
+    (event,) = decode_events(ending.closing_event)
     if isinstance(event, WorkflowExecutionCompleted):
         return decode(event.result, type_)
-    raise WorkflowFailedError(row.workflow_id, row.run_id, row.status.value, _cause(event))
+    raise WorkflowFailedError(ending.workflow_id, ending.run_id, ending.status.value, _cause(event))
 
 
-def parked_reason(row: RunRow) -> str | None:
-    """Why a run is parked, in words; None if it is not."""
-    if row.parked is None:
-        return None
-    return str(json.loads(row.parked)["message"])
+def reason_in_words(parked: bytes | None) -> str | None:
+    """Why a run is parked; None if it is not."""
+    return None if parked is None else str(json.loads(parked)["message"])
 
 
 def _cause(event: HistoryEvent) -> BaseException | None:

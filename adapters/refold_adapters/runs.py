@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from uuid import uuid4
 
 import attrs
 
@@ -22,6 +22,7 @@ from refold import Execution, InputPolicy, RefoldError, Turn
 from refold.codec import decode_message, encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled, MessageUndelivered
 from refold.messages import CancelWorkflow, FireTimer, Message, SignalWorkflow, StartWorkflow
+from refold_adapters.closings import Ending
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.live import Leftover, LiveRun, Made
 from refold_adapters.ports import (
@@ -38,6 +39,7 @@ from refold_adapters.ports import (
     ParkRun,
     ReadyRun,
     ReleaseRuns,
+    RunStatus,
     Store,
     Unseen,
     Write,
@@ -67,7 +69,7 @@ class Runs:
         *,
         max_cached: int,
         fail_unknown_types: bool,
-        on_ended: Callable[[LiveRun], None],
+        on_ended: Callable[[Ending], None],
     ) -> None:
         self._store = store
         self._registry = registry
@@ -86,7 +88,7 @@ class Runs:
         #: Turns that are committed once more, with undelivered messages.
         self.again: list[Made] = []
         #: Runs that were parked since the worker last looked.
-        self.parked: list[LiveRun] = []
+        self.parked: list[Ending] = []
         #: The store may have work that this worker has put there itself.
         self.look_again = False
 
@@ -204,7 +206,7 @@ class Runs:
             turn,
             token=self.token,
             run_id=live.run_id,
-            turn_token=uuid4().hex,
+            turn_token=os.urandom(8).hex(),
             task_queue=live.task_queue,
             claim=claim,
             consumed=live.consumed,
@@ -253,7 +255,8 @@ class Runs:
         logger.error("workflow %s is parked\n%s", live.workflow_id, error, extra=live.log_fields)
         reason = json.dumps({"code": error.code, "message": str(error), "where": error.where}).encode()
         self.leftovers.append((ParkRun(token=self.token, run_id=live.run_id, reason=reason), None))
-        self.parked.append(live)
+        ids = (live.workflow_id, live.run_id, live.workflow_type)
+        self.parked.append(Ending(*ids, RunStatus.RUNNING, None, reason))
 
     def _give_back(self, live: LiveRun, leftovers: list[Leftover]) -> None:
         """Put what is only in memory into the store: the start, clients' messages, outcomes of attempts."""
@@ -312,7 +315,10 @@ class Runs:
         if turn.closed is not None:
             self.drop(live)
             self._tasks.abandon(live.run_id)
-            self._on_ended(live)
+            closing = made.commit.closing
+            assert closing is not None
+            ids = (live.workflow_id, live.run_id, live.workflow_type)
+            self._on_ended(Ending(*ids, closing.status, closing.event, None))
 
     def _redo(self, made: Made, unseen: Sequence[InboxMessage]) -> None:
         """The closing turn has not seen some messages: it is made again with them, or at last they are recorded as undelivered."""
@@ -324,8 +330,6 @@ class Runs:
                 self._take(live, inbox)
             self._dirty[live.run_id] = live
             return
-        commit = made.writes[-1]
-        assert isinstance(commit, CommitTurn)
         live.consumed += [inbox.message_id for inbox in unseen]
         made.undelivered += unseen
         events = undelivered_events(made)
@@ -347,6 +351,8 @@ class Runs:
 
     def evict(self) -> None:
         """Close the runs that were idle longest, down to the limit."""
+        if len(self._cache) <= self._max_cached:
+            return
         for run_id in list(self._cache):
             if len(self._cache) <= self._max_cached:
                 return

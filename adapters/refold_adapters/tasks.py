@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from refold import ActivityOptions, Failure, next_attempt
+from refold import Activity, ActivityOptions, Failure, next_attempt
 from refold.codec import decode_events, encode_failure, encode_message
 from refold.events import ActivityTaskScheduled
 from refold.messages import CompleteActivity, FailActivity, Message, ReportActivityCanceled, TimeOutActivity
@@ -106,7 +106,8 @@ class Tasks:
         self._start(event, row)
 
     def _start(self, event: ActivityTaskScheduled, row: TaskRow) -> None:
-        options = ActivityOptions.from_plain(event.options or {})
+        activity = self._registry.activity(row.activity_type)
+        options = _options_of(event, activity)
         started_at = row.started_at or self._clock.now_us()
         info = ActivityInfo(
             activity_id=event.activity_id or str(row.seq),
@@ -121,7 +122,7 @@ class Tasks:
         )
         details = [] if row.heartbeat is None else json.loads(row.heartbeat)
         attempt = Attempt(
-            activity=self._registry.activity(row.activity_type),
+            activity=activity,
             input=list(event.input),
             options=options,
             run_id=row.run_id,
@@ -260,6 +261,13 @@ class Tasks:
         """Stop the pools."""
         self.abandon()
         self._runner.shutdown()
+
+
+def _options_of(event: ActivityTaskScheduled, activity: Activity[..., Any]) -> ActivityOptions:
+    """The options of a scheduled activity; nearly always those it is declared with."""
+    if (event.options or {}) == activity.type.options:
+        return activity.default_options
+    return ActivityOptions.from_plain(event.options or {})
 
 
 def finish_write(token: int, ended: Ended) -> FinishTask:

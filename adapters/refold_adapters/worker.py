@@ -27,7 +27,6 @@ from refold import Activity, WorkflowDefinition
 from refold.messages import Message, StartWorkflow
 from refold_adapters.attempts import Attempt, AttemptOutcome
 from refold_adapters.closings import Closings
-from refold_adapters.live import LiveRun
 from refold_adapters.ports import (
     Beat,
     ClaimedTasks,
@@ -105,7 +104,7 @@ class Worker:
             self._tasks,
             max_cached=max_cached_workflows,
             fail_unknown_types=fail_unknown_types,
-            on_ended=self._run_ended,
+            on_ended=self._closings.settle,
         )
         self._session = Session(store, self.identity, lease)
         self._writes: list[tuple[Write, Callable[[Outcome], None]]] = []
@@ -380,14 +379,8 @@ class Worker:
             if future is not None:
                 future.set_result(outcome)
         parked, self._runs.parked = self._runs.parked, []
-        for live in parked:
-            self._run_ended(live)
-
-    def _run_ended(self, live: LiveRun) -> None:
-        if self._closings.is_waited_for(live.run_id):
-            row = self.store.find_run(live.workflow_id, live.run_id)
-            if row is not None:
-                self._closings.settle(row)
+        for ending in parked:
+            self._closings.settle(ending)
 
     def _lost_session(self) -> None:
         """Another worker has taken this one for dead: forget everything and begin anew."""
