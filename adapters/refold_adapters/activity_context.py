@@ -53,7 +53,7 @@ class ActivityContext:
         self._cancelled = False
         #: Made when first waited for: most activities never ask.
         self._event: threading.Event | None = None
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], object]] = []
 
     @property
     def cancelled(self) -> bool:
@@ -91,7 +91,7 @@ class ActivityContext:
         for callback in callbacks:
             callback()
 
-    def on_cancellation(self, callback: Callable[[], None]) -> None:
+    def on_cancellation(self, callback: Callable[[], object]) -> None:
         """Call ``callback`` once the activity is asked to stop (at once, if it was already)."""
         with _LOCK:
             if not self._cancelled:

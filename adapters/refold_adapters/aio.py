@@ -32,9 +32,7 @@ class AsyncClient:
     async def start(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[R]: ...
     @overload
     async def start(self, workflow: str, *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[Any]: ...
-    async def start(
-        self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any
-    ) -> AsyncWorkflowHandle[Any]:
+    async def start(self, workflow: Any, *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[Any]:
         """Start a workflow, durably, and return its handle."""
         start: Any = self._client.start
         return AsyncWorkflowHandle(await asyncio.to_thread(start, workflow, *args, id=id, **options))
@@ -43,7 +41,7 @@ class AsyncClient:
     async def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...
     @overload
     async def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
-    async def run(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> Any:
+    async def run(self, workflow: Any, *args: Any, id: str, **options: Any) -> Any:
         """Start a workflow, or attach to the open run of that id, and wait for its result."""
         start: Any = self._client.attach
         handle = AsyncWorkflowHandle[Any](await asyncio.to_thread(start, workflow, *args, id=id, **options))

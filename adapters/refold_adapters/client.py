@@ -99,7 +99,7 @@ class Client:
     ) -> WorkflowHandle[Any]: ...
     def start(
         self,
-        workflow: WorkflowDefinition[..., Any] | str,
+        workflow: Any,
         *args: Any,
         id: str,
         task_queue: str = "default",
@@ -179,7 +179,7 @@ class Client:
     def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...
     @overload
     def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
-    def run(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> Any:
+    def run(self, workflow: Any, *args: Any, id: str, **options: Any) -> Any:
         """Start a workflow, or attach to the open run of that id, and wait for its result; options as for :meth:`start`."""
         ending = self._run_here(workflow, args, id, options)
         if ending is not None:
@@ -226,7 +226,7 @@ class Client:
     @overload
     def handle(self, workflow_id: str, run_id: str | None = ...) -> WorkflowHandle[Any]: ...
     def handle(
-        self, workflow_id: str, run_id: str | None = None, *, workflow: WorkflowDefinition[..., Any] | None = None
+        self, workflow_id: str, run_id: str | None = None, *, workflow: Any = None
     ) -> WorkflowHandle[Any]:
         """A handle of a run (of the open, else the latest, if no run id is given); nothing is looked up yet."""
         return WorkflowHandle(self, workflow_id, run_id, Any if workflow is None else workflow.result_type)
@@ -288,10 +288,14 @@ class Client:
 
     def definition_of(self, row: RunRow) -> WorkflowDefinition[..., Any]:
         """The code of a run; raises :class:`UnknownTypeError` (RF5104)."""
-        worker = self._local_worker
-        if worker is not None and row.workflow_type in worker.registry.workflows:
-            return worker.registry.workflows[row.workflow_type]
-        return self.registry.workflow(row.workflow_type)
+        return self.known_definition(row) or self.registry.workflow(row.workflow_type)
+
+    def known_definition(self, row: RunRow) -> WorkflowDefinition[..., Any] | None:
+        """The code of a run, if it is known here."""
+        found = self.registry.workflows.get(row.workflow_type)
+        if found is None and self._local_worker is not None:
+            found = self._local_worker.registry.workflows.get(row.workflow_type)
+        return found
 
 
 class WorkflowHandle(Generic[R_co]):
@@ -387,12 +391,7 @@ class WorkflowHandle(Generic[R_co]):
     def describe(self) -> WorkflowDescription:
         """What is known of the run, and what it waits for."""
         row = self._client.row(self.workflow_id, self.run_id)
-        registry = self._client.registry
-        worker = self._client._local_worker
-        known = registry.workflows.get(row.workflow_type)
-        if known is None and worker is not None:
-            known = worker.registry.workflows.get(row.workflow_type)
-        return describe(self._client.store, row, known)
+        return describe(self._client.store, row, self._client.known_definition(row))
 
     def history(self) -> Sequence[HistoryEvent]:
         """All events so far."""

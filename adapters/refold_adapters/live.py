@@ -28,13 +28,13 @@ class LiveRun:
     execution: Execution | None = None
     #: The start that its first turn is committed together with.
     creation: CreateRun | None = None
-    messages: list[Message] = attrs.field(factory=list)
+    messages: list[Message] = attrs.field(factory=list[Message])
     #: Inbox ids behind ``messages``.
-    consumed: list[int] = attrs.field(factory=list)
+    consumed: list[int] = attrs.field(factory=list[int])
     #: Attempts behind ``messages``, by their end.
-    ended: list[Ended] = attrs.field(factory=list)
+    ended: list[Ended] = attrs.field(factory=list[Ended])
     #: Messages of clients in this process, and who waits for their acceptance.
-    accepting: list[tuple[Message, Future[Outcome]]] = attrs.field(factory=list)
+    accepting: list[tuple[Message, Future[Outcome]]] = attrs.field(factory=list[tuple[Message, Future[Outcome]]])
     redos: int = 0
 
     def begin_anew(self) -> None:
@@ -66,11 +66,11 @@ class Made:
     live: LiveRun
     turn: Turn
     #: The start, where the turn is a run's first and made together with it, and the commit.
-    writes: list[Write] = attrs.field(factory=list)
+    writes: list[Write] = attrs.field(factory=list[Write])
     #: The activities it scheduled, and whether this worker took a slot to run them.
-    claimed: dict[int, bool] = attrs.field(factory=dict)
+    claimed: dict[int, bool] = attrs.field(factory=dict[int, bool])
     #: Messages that the turn, being redone too often, records as undelivered.
-    undelivered: list[InboxMessage] = attrs.field(factory=list)
+    undelivered: list[InboxMessage] = attrs.field(factory=list[InboxMessage])
 
     @property
     def commit(self) -> CommitTurn:

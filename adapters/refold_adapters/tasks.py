@@ -120,7 +120,7 @@ class Tasks:
             scheduled_at=row.scheduled_at,
             started_at=started_at,
         )
-        details = [] if row.heartbeat is None else json.loads(row.heartbeat)
+        details: list[Any] = [] if row.heartbeat is None else json.loads(row.heartbeat)
         attempt = Attempt(
             activity=activity,
             input=list(event.input),

@@ -37,7 +37,8 @@ __all__ = ["commit_of", "task_queue_of"]
 
 def task_queue_of(event: ActivityTaskScheduled, run_queue: str) -> str:
     """The queue of an activity: its own, or else its run's."""
-    return (event.options or {}).get("task_queue", run_queue)
+    queue: str = (event.options or {}).get("task_queue", run_queue)
+    return queue
 
 
 def commit_of(

@@ -151,7 +151,7 @@ def with_timeout(step: Step[T], after: timedelta) -> Routine[T]:
 def _with_timeout(step: Step[T], after: timedelta) -> Workflow[T]:
     match (yield from first_of(step, sleep(after))):
         case (0, value):
-            return cast(T, value)
+            return value
         case _:
             raise TimeoutError(f"the step did not end within {after}", type=TimeoutType.STEP)
 
@@ -194,9 +194,9 @@ def sleep(duration: timedelta) -> StartTimer:
 
 
 @overload
-def execute_activity(name: str, /, *args: object, **options: Any) -> ScheduleActivity[Any]: ...
-@overload
 def execute_activity(name: str, /, *args: object, result_type: type[T], **options: Any) -> ScheduleActivity[T]: ...
+@overload
+def execute_activity(name: str, /, *args: object, **options: Any) -> ScheduleActivity[Any]: ...
 def execute_activity(name: str, /, *args: object, result_type: Any = Any, **options: Any) -> Any:
     """Run an activity by its name, where its code is not at hand; the options are those of :class:`ActivityOptions`."""
     checked_id(name, "activity name")

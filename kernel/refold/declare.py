@@ -183,13 +183,14 @@ def activity(
     settings = _evolve_options(ActivityOptions(retry_policy=retry_policy or RetryPolicy()), options)
 
     def declare(function: Callable[..., Any]) -> Activity[..., Any]:
-        if not callable(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise _misuse(f"{function!r} cannot be an activity", "an activity is a function that returns, sync or async")
         is_async = inspect.iscoroutinefunction(function)
         if executor not in (None, "thread", "process") or (is_async and executor is not None):
             raise _misuse(f"executor={executor!r} does not fit {function!r}", "a sync function runs in a thread or a process")
         label = name or getattr(function, "__name__", "")
-        return Activity(function, label, settings, "async" if is_async else executor or "thread")
+        place = "async" if is_async else executor or "thread"
+        return Activity(function, str(label), settings, place)
 
     return declare if fn is None else declare(fn)
 

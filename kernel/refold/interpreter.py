@@ -30,9 +30,12 @@ from refold.failures import (
 )
 from refold.mail import arrived
 from refold.payloads import encode
-from refold.performers import PERFORMERS as PERFORMERS  # registers how effects are carried out
+from refold.performers import register_performers
 from refold.scheduler import Scheduler, task_error
 from refold.tape import encoded
+
+
+register_performers()
 
 
 def run_turn(run: Scheduler, externals: Sequence[ev.HistoryEvent]) -> list[str]:

@@ -350,4 +350,8 @@ _TABLE: dict[type[Effect[Any]], Callable[..., Any]] = {
     AskInfo: _info,
     Log: _log,
 }
-PERFORMERS.update(_TABLE)
+
+
+def register_performers() -> None:
+    """Tell the scheduler how each effect is carried out; it does not import this module, which uses it."""
+    PERFORMERS.update(_TABLE)

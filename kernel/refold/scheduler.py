@@ -169,7 +169,7 @@ class Scheduler:
                 except DefinitionError as misfit:
                     value, error = None, misfit
         if waiter.__class__ is Slot:
-            settle(self, waiter, value, error, queued=False)  # type: ignore[arg-type]
+            settle(self, waiter, value, error, queued=False)
         else:
             self.resume(waiter, value, error)  # type: ignore[arg-type]
 

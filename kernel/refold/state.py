@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -124,8 +124,10 @@ class ExecutionState:
 
     def thaw(self) -> Ledger:
         """A private copy that can be folded on."""
-        fields = {field.name: getattr(self, field.name) for field in attrs.fields(ExecutionState)}
-        return Ledger(**{name: dict(value) if isinstance(value, Mapping) else value for name, value in fields.items()})
+        fields: dict[str, Any] = {field.name: getattr(self, field.name) for field in attrs.fields(ExecutionState)}
+        for name in ("pending", "cancelling", "children", "updates", "request_ids", "patches"):
+            fields[name] = dict(fields[name])
+        return Ledger(**fields)
 
 
 def initial_state() -> ExecutionState:

@@ -78,15 +78,15 @@ class Tape:
         ledger = self.ledger
         if (
             event.__class__ is ev.ActivityTaskScheduled
-            and event.turn == self.turn  # type: ignore[attr-defined]
-            and event.activity_type == name  # type: ignore[attr-defined]
-            and event.branch == branch  # type: ignore[attr-defined]
-            and event.seq == ledger.last_seq + 1  # type: ignore[attr-defined]
-            and _same_atoms(event.input, args)  # type: ignore[attr-defined]
+            and event.turn == self.turn
+            and event.activity_type == name
+            and event.branch == branch
+            and event.seq == ledger.last_seq + 1
+            and _same_atoms(event.input, args)
         ):
             self.pos = pos + 1
             apply(ledger, event)
-            return event  # type: ignore[return-value]
+            return event
         return None
 
     # Replaying ------------------------------------------------------------------------------------------------------
@@ -152,8 +152,7 @@ class Tape:
         for pos in range(first, self.pos):
             event = history[pos]
             if (
-                event.__class__ is ev.MarkerRecorded
-                and isinstance(event, ev.MarkerRecorded)
+                isinstance(event, ev.MarkerRecorded)
                 and event.patch_id is not None
                 and not event.deprecated
                 and not asked.get(event.patch_id)
