@@ -19,8 +19,8 @@ from refold_adapters.ports import (
     ClaimTasks,
     Clock,
     CloseSession,
-    CommitTurn,
     Committed,
+    CommitTurn,
     Created,
     CreateRun,
     Done,
@@ -41,6 +41,8 @@ SECOND = 1_000_000
 LEASE = 30 * SECOND
 START = 1_700_000_000 * SECOND
 QUEUE = "orders"
+#: A turn token that ``turn`` gives to no turn.
+ANOTHER_TRY = "of another try"
 
 
 class StoreHarness:
@@ -90,7 +92,12 @@ class StoreHarness:
         return outcome.token
 
     def create(
-        self, run_id: str = "run-1", workflow_id: str | None = None, *, task_queue: str = QUEUE, owner: int = 0
+        self,
+        run_id: str = "run-1",
+        workflow_id: str | None = None,
+        *,
+        task_queue: str = QUEUE,
+        owner: int = 0,
     ) -> str:
         """Create a run; returns its id."""
         write = new_run(run_id, workflow_id, task_queue=task_queue, owner=owner)
@@ -120,7 +127,11 @@ class StoreHarness:
         return [ready.row.run_id for ready in self.claim(token, limit, queues)]
 
     def claim_tasks(
-        self, token: int, limit: int = 100, types: Sequence[str] | None = None, queues: Sequence[str] = (QUEUE,)
+        self,
+        token: int,
+        limit: int = 100,
+        types: Sequence[str] | None = None,
+        queues: Sequence[str] = (QUEUE,),
     ) -> Sequence[TaskRow]:
         """Claim tasks."""
         outcome = self.one(ClaimTasks(token=token, task_queues=queues, activity_types=types, limit=limit))
@@ -182,7 +193,9 @@ def first_turn(token: int, run_id: str, tasks: Sequence[NewTask] = ()) -> Commit
     return attrs.evolve(turn(token, run_id, 1), consumed=(1,), tasks=tasks)
 
 
-def task(seq: int, activity_type: str = "charge", *, task_queue: str = QUEUE, claimed: bool = False) -> NewTask:
+def task(
+    seq: int, activity_type: str = "charge", *, task_queue: str = QUEUE, claimed: bool = False
+) -> NewTask:
     """A task to be created by a turn."""
     data = b"scheduled %d" % seq
     return NewTask(seq=seq, activity_type=activity_type, task_queue=task_queue, data=data, claimed=claimed)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import evolve
 
 from refold_adapters.contract.base import LEASE, QUEUE, SECOND, StoreHarness, first_turn, new_run, task, turn
-from refold_adapters.ports import AcceptMessage, Committed, Created, InboxMessage, RetryTask
+from refold_adapters.contract.turns import COMPLETED
+from refold_adapters.ports import AcceptMessage, Committed, Created, InboxMessage, RetryTask, Write
 
 
 class ClaimContract(StoreHarness):
@@ -47,7 +48,9 @@ class ClaimContract(StoreHarness):
         token = self.session()
         for run_id in ("run-1", "run-2", "run-3"):
             self.create(run_id)
-        assert ["run-3"] == [ready.row.run_id for ready in self.claim(token, limit=1, exclude=("run-1", "run-2"))]
+        assert ["run-3"] == [
+            ready.row.run_id for ready in self.claim(token, limit=1, exclude=("run-1", "run-2"))
+        ]
 
     def test_only_runs_of_the_queues_that_are_asked_for_are_claimed(self) -> None:
         """One queue, several, none."""
@@ -122,7 +125,7 @@ class ClaimContract(StoreHarness):
     def test_a_run_created_without_a_message_waits_for_its_first_turn(self) -> None:
         """As where one batch creates it and commits that turn."""
         token = self.session()
-        writes = [evolve(new_run(owner=token), message=None), turn(token, "run-1", 1)]
+        writes: list[Write] = [evolve(new_run(owner=token), message=None), turn(token, "run-1", 1)]
         assert [Created("run-1"), Committed()] == self.store.apply(writes)
         assert [] == self.claim(token)
         self.send(b"signal")
@@ -144,11 +147,19 @@ class ClaimContract(StoreHarness):
         """Those that are not due are not told."""
         token = self.session()
         now = self.clock.now_us()
-        self.sleep_until(token, "run-1", (1, now + 9), (2, now + 5), (3, now + 20), (10, now + 5), (11, now - 5))
+        self.sleep_until(
+            token, "run-1", (1, now + 9), (2, now + 5), (3, now + 20), (10, now + 5), (11, now - 5)
+        )
         self.clock.advance(10)
         (ready,) = self.claim(token)
         assert [11, 2, 10, 1] == list(ready.due_timers)
-        assert [(1, now + 9), (2, now + 5), (3, now + 20), (10, now + 5), (11, now - 5)] == self.store.list_timers("run-1")
+        assert [
+            (1, now + 9),
+            (2, now + 5),
+            (3, now + 20),
+            (10, now + 5),
+            (11, now - 5),
+        ] == self.store.list_timers("run-1")
 
     def test_timers_that_are_removed_are_not_due(self) -> None:
         """The next one decides."""
@@ -192,8 +203,6 @@ class ClaimContract(StoreHarness):
 
     def test_a_closed_run_is_never_claimed(self) -> None:
         """Nor does it say when it is due."""
-        from refold_adapters.contract.turns import COMPLETED
-
         token = self.session()
         self.create(owner=token)
         self.one(evolve(first_turn(token, "run-1"), timers=((1, 5),), closing=COMPLETED))
@@ -217,7 +226,9 @@ class ClaimContract(StoreHarness):
         assert now + 30 == self.store.next_due_at((QUEUE,))
         self.begin(token, "run-2", tasks=[task(1, claimed=True)])
         assert now + 30 == self.store.next_due_at((QUEUE,))
-        retry = RetryTask(token=token, run_id="run-2", seq=1, attempt=1, next_attempt=2, visible_at=now + 20, failure=b"x")
+        retry = RetryTask(
+            token=token, run_id="run-2", seq=1, attempt=1, next_attempt=2, visible_at=now + 20, failure=b"x"
+        )
         self.one(retry)
         assert now + 20 == self.store.next_due_at((QUEUE,))
         self.clock.advance(3)

@@ -67,7 +67,10 @@ class SessionContract(StoreHarness):
         self.one(OpenSession(identity="a", process="host/1/x", lease_us=LEASE))
         self.one(OpenSession(identity="b", process="host/2/y", lease_us=2 * LEASE))
         now = self.clock.now_us()
-        expected = [SessionRow(1, "a", "host/1/x", now + LEASE), SessionRow(2, "b", "host/2/y", now + 2 * LEASE)]
+        expected = [
+            SessionRow(1, "a", "host/1/x", now + LEASE),
+            SessionRow(2, "b", "host/2/y", now + 2 * LEASE),
+        ]
         assert expected == self.store.list_sessions()
         self.close_session(1)
         assert expected[1:] == self.store.list_sessions()
@@ -81,7 +84,12 @@ class SessionContract(StoreHarness):
         before = (self.row(), self.store.list_tasks("run-1"), self.inbox(), self.store.list_sessions())
         writes = every_write_of(token)
         assert [Fenced()] * len(writes) == self.store.apply(writes)
-        assert before == (self.row(), self.store.list_tasks("run-1"), self.inbox(), self.store.list_sessions())
+        assert before == (
+            self.row(),
+            self.store.list_tasks("run-1"),
+            self.inbox(),
+            self.store.list_sessions(),
+        )
         assert self.store.find_run("wf-run-2") is None
 
     def test_no_write_of_a_session_that_never_was_is_carried_out(self) -> None:

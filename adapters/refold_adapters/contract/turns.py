@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from refold_adapters.contract.base import LEASE, SECOND, StoreHarness, first_turn, task, turn
+from refold_adapters.contract.base import ANOTHER_TRY, LEASE, SECOND, StoreHarness, first_turn, task, turn
 from refold_adapters.ports import (
     Accepted,
     CancelTask,
     Closing,
-    CommitTurn,
     Committed,
+    CommitTurn,
     ConsumeMessages,
     Done,
     Fenced,
@@ -50,7 +50,9 @@ class TurnContract(StoreHarness):
         """Events, consumed messages, tasks and timers come with one commit."""
         token = self.session()
         self.create(owner=token)
-        write = evolve(first_turn(token, "run-1", tasks=[task(1), task(2)]), timers=((3, self.clock.now_us() + SECOND),))
+        write = evolve(
+            first_turn(token, "run-1", tasks=[task(1), task(2)]), timers=((3, self.clock.now_us() + SECOND),)
+        )
         assert Committed() == self.one(write)
         assert [StoredTurn(1, 1, b"events of turn 1")] == self.store.read_turns("run-1")
         assert [1, 2] == [found.seq for found in self.store.list_tasks("run-1")]
@@ -91,7 +93,7 @@ class TurnContract(StoreHarness):
         """Too late or too early; the answer names the last turn."""
         token = self.session()
         self.begin(token)
-        self.assert_refused(Stale(1), evolve(turn(token, "run-1", 1), turn_token="of another try"))
+        self.assert_refused(Stale(1), evolve(turn(token, "run-1", 1), turn_token=ANOTHER_TRY))
         self.assert_refused(Stale(1), turn(token, "run-1", 3))
 
     def test_a_turn_whose_reply_was_lost_may_be_repeated(self) -> None:
@@ -204,7 +206,9 @@ class TurnContract(StoreHarness):
         self.begin(token)
         self.park(token)
         self.send(b"not seen")
-        self.assert_refused(Unseen([InboxMessage(2, b"not seen")]), evolve(turn(0, "run-1", 2), closing=COMPLETED))
+        self.assert_refused(
+            Unseen([InboxMessage(2, b"not seen")]), evolve(turn(0, "run-1", 2), closing=COMPLETED)
+        )
 
     def test_a_turn_that_stays_open_may_leave_messages(self) -> None:
         """They stay in the inbox, in order."""
@@ -269,7 +273,9 @@ class TurnContract(StoreHarness):
         token = self.session()
         self.begin(token, tasks=[task(1, claimed=True), task(2, claimed=True)])
         self.one(evolve(turn(token, "run-1", 2), cancel_tasks=(CancelTask(seq=1, report=b"cancelled"),)))
-        assert [(1, True), (2, False)] == [(t.seq, t.cancel_requested) for t in self.store.list_tasks("run-1")]
+        assert [(1, True), (2, False)] == [
+            (t.seq, t.cancel_requested) for t in self.store.list_tasks("run-1")
+        ]
         assert [] == self.inbox()
 
     def test_cancelling_a_task_that_is_gone_does_nothing(self) -> None:

@@ -1,0 +1,208 @@
+"""The contract of activity tasks: each attempt is held by one session, and its outcome is recorded once."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from refold_adapters.contract.base import LEASE, QUEUE, SECOND, StoreHarness, task, turn
+from refold_adapters.ports import (
+    Beat,
+    CancelTask,
+    Committed,
+    Done,
+    FinishTask,
+    Gone,
+    Heartbeat,
+    Outcome,
+    RetryTask,
+    TaskRow,
+)
+
+
+class TaskContract(StoreHarness):
+    """Activity tasks."""
+
+    def retry(
+        self, token: int, *, attempt: int, after_us: int = 0, heartbeat: bytes | None = None
+    ) -> Outcome:
+        """Give task 1 of ``run-1`` back."""
+        return self.one(
+            RetryTask(
+                token=token,
+                run_id="run-1",
+                seq=1,
+                attempt=attempt,
+                next_attempt=attempt + 1,
+                visible_at=self.clock.now_us() + after_us,
+                failure=b"failure %d" % attempt,
+                heartbeat=heartbeat,
+            )
+        )
+
+    def test_a_new_task_is_idle_and_visible_at_once(self) -> None:
+        """And knows its run."""
+        token = self.session()
+        self.begin(token, tasks=[task(1)])
+        now = self.clock.now_us()
+        expected = TaskRow(
+            run_id="run-1",
+            workflow_id="wf-run-1",
+            workflow_type="process_order",
+            seq=1,
+            activity_type="charge",
+            task_queue=QUEUE,
+            data=b"scheduled 1",
+            attempt=1,
+            scheduled_at=now,
+            visible_at=now,
+            started_at=None,
+            owner=0,
+            cancel_requested=False,
+            heartbeat=None,
+            last_failure=None,
+        )
+        assert [expected] == self.store.list_tasks("run-1")
+        self.clock.advance(SECOND)
+        mine = evolve(expected, owner=token, started_at=now + SECOND)
+        assert [mine] == list(self.claim_tasks(token))
+        assert [mine] == self.store.list_tasks("run-1")
+
+    def test_a_task_that_the_turn_claims_is_held_from_the_start(self) -> None:
+        """Nobody else can claim it."""
+        token, other = self.session(), self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        (found,) = self.store.list_tasks("run-1")
+        assert (token, self.clock.now_us()) == (found.owner, found.started_at)
+        assert [] == self.claim_tasks(other)
+
+    def test_a_task_is_claimed_once(self) -> None:
+        """By whoever comes first."""
+        token, other = self.session(), self.session()
+        self.begin(token, tasks=[task(1)])
+        assert [1] == [found.seq for found in self.claim_tasks(other)]
+        assert [] == self.claim_tasks(other)
+        assert [] == self.claim_tasks(token)
+
+    def test_only_types_and_queues_that_are_asked_for_are_claimed(self) -> None:
+        """All types where none is named; none where no type or queue is."""
+        token = self.session()
+        tasks = [task(1, "charge"), task(2, "ship"), task(3, "charge", task_queue="other"), task(4, "mail")]
+        self.begin(token, tasks=tasks)
+        assert [] == self.claim_tasks(token, types=())
+        assert [] == self.claim_tasks(token, queues=())
+        assert [] == self.claim_tasks(token, types=("unknown",))
+        assert [1, 4] == [found.seq for found in self.claim_tasks(token, types=("mail", "charge"))]
+        assert [2, 3] == [found.seq for found in self.claim_tasks(token, queues=("other", QUEUE))]
+
+    def test_no_more_tasks_are_claimed_than_asked_for(self) -> None:
+        """The longest visible first, across types and runs; of equals, in order of creation."""
+        token = self.session()
+        self.begin(token, "run-1", tasks=[task(1, "ship"), task(2, "charge")])
+        self.clock.advance(1)
+        self.begin(token, "run-2", tasks=[task(1, "charge"), task(2, "ship")])
+        assert [] == self.claim_tasks(token, limit=0)
+        claimed = [(found.run_id, found.seq) for found in self.claim_tasks(token, limit=3)]
+        assert [("run-1", 1), ("run-1", 2), ("run-2", 1)] == claimed
+        assert [("run-2", 2)] == [(found.run_id, found.seq) for found in self.claim_tasks(token, limit=3)]
+
+    def test_a_finished_task_becomes_a_message(self) -> None:
+        """And is gone; the run has work."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        finish = FinishTask(token=token, run_id="run-1", seq=1, attempt=1, message=b"done")
+        assert Done() == self.one(finish)
+        assert [] == self.store.list_tasks("run-1")
+        assert [(2, b"done")] == self.inbox()
+        assert Gone() == self.one(finish)
+        assert ["run-1"] == self.claimed_ids(token)
+
+    def test_an_outcome_of_another_attempt_is_refused(self) -> None:
+        """Late replies of a given-up attempt change nothing."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        assert Done() == self.retry(token, attempt=1)
+        self.claim_tasks(token)
+        for attempt in (1, 3):
+            write = FinishTask(token=token, run_id="run-1", seq=1, attempt=attempt, message=b"done")
+            assert Gone() == self.one(write)
+            assert Gone() == self.retry(token, attempt=attempt)
+            beat = Heartbeat(token=token, run_id="run-1", seq=1, attempt=attempt, details=b"half")
+            assert Gone() == self.one(beat)
+        assert [] == self.inbox()
+
+    def test_an_outcome_of_a_task_that_nobody_holds_is_refused(self) -> None:
+        """Idle tasks have no outcome."""
+        token = self.session()
+        self.begin(token, tasks=[task(1)])
+        assert Gone() == self.one(FinishTask(token=token, run_id="run-1", seq=1, attempt=1, message=b"done"))
+        assert Gone() == self.retry(token, attempt=1)
+
+    def test_an_outcome_for_an_unknown_run_is_refused(self) -> None:
+        """As for a task that is not there."""
+        token = self.session()
+        assert Gone() == self.one(FinishTask(token=token, run_id="nobody", seq=1, attempt=1, message=b"done"))
+        assert Gone() == self.one(Heartbeat(token=token, run_id="nobody", seq=1, attempt=1, details=b"half"))
+        assert Gone() == self.retry(token, attempt=1)
+
+    def test_a_retried_task_is_claimable_from_its_time_on(self) -> None:
+        """In the next attempt, with the failure of the last."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        assert Done() == self.retry(token, attempt=1, after_us=SECOND)
+        self.clock.advance(SECOND - 1)
+        assert [] == self.claim_tasks(token)
+        self.clock.advance(1)
+        (found,) = self.claim_tasks(token)
+        assert (2, b"failure 1", self.clock.now_us()) == (found.attempt, found.last_failure, found.started_at)
+        assert self.clock.now_us() - SECOND == found.scheduled_at
+
+    def test_heartbeat_details_live_on_from_attempt_to_attempt(self) -> None:
+        """Until newer ones come, by a beat or with a retry."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        self.one(Heartbeat(token=token, run_id="run-1", seq=1, attempt=1, details=b"a third"))
+        self.retry(token, attempt=1)
+        (second,) = self.claim_tasks(token)
+        assert b"a third" == second.heartbeat
+        self.retry(token, attempt=2, heartbeat=b"two thirds")
+        (third,) = self.claim_tasks(token)
+        assert (b"two thirds", b"failure 2") == (third.heartbeat, third.last_failure)
+
+    def test_a_heartbeat_tells_whether_to_stop(self) -> None:
+        """From the cancel request on, and in the next attempt too."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        beat = Heartbeat(token=token, run_id="run-1", seq=1, attempt=1, details=b"half")
+        assert Beat(False) == self.one(beat)
+        cancel = CancelTask(seq=1, report=b"cancelled")
+        assert Committed() == self.one(evolve(turn(token, "run-1", 2), cancel_tasks=(cancel,)))
+        assert Beat(True) == self.one(beat)
+        self.retry(token, attempt=1)
+        (again,) = self.claim_tasks(token)
+        assert again.cancel_requested
+
+    def test_tasks_of_a_parked_run_go_on(self) -> None:
+        """Parking stops turns, not activities; their outcomes wait."""
+        token = self.session()
+        self.begin(token, tasks=[task(1), task(2, claimed=True)])
+        self.park(token)
+        assert [1] == [found.seq for found in self.claim_tasks(token)]
+        assert Done() == self.one(FinishTask(token=token, run_id="run-1", seq=2, attempt=1, message=b"done"))
+        assert [(2, b"done")] == self.inbox()
+        assert [] == self.claim(token)
+
+    def test_tasks_are_listed_by_number(self) -> None:
+        """Of one run only."""
+        token = self.session()
+        self.begin(token, "run-1", tasks=[task(10), task(2), task(1)])
+        self.begin(token, "run-2", tasks=[task(5)])
+        assert [1, 2, 10] == [found.seq for found in self.store.list_tasks("run-1")]
+        assert [] == self.store.list_tasks("nobody")
+
+    def test_tasks_that_a_dead_session_held_are_idle_again(self) -> None:
+        """Without a start, until they are claimed."""
+        dead = self.session(lease_us=LEASE)
+        self.begin(dead, tasks=[task(1, claimed=True)])
+        self.close_session(dead)
+        (found,) = self.store.list_tasks("run-1")
+        assert (0, None, 1) == (found.owner, found.started_at, found.attempt)

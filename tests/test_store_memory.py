@@ -1,0 +1,31 @@
+"""The memory store keeps the contract."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite("refold_adapters.contract")
+
+from refold_adapters import open_store  # noqa: E402
+from refold_adapters.contract import StoreContract  # noqa: E402
+from refold_adapters.ports import Clock, RunFilter, Store  # noqa: E402
+from refold_adapters.store_errors import StoreError  # noqa: E402
+
+
+class TestMemoryStore(StoreContract):
+    def make_store(self, clock: Clock) -> Store:
+        return open_store("memory:", clock)
+
+
+def test_every_memory_store_is_a_store_of_its_own():
+    first, second = open_store("memory:"), open_store(":memory:")
+    assert first is not second
+    assert "memory:" == first.url
+
+
+def test_a_closed_memory_store_says_so():
+    store = open_store("memory:")
+    store.close()
+    with pytest.raises(StoreError) as caught:
+        store.list_runs(RunFilter())
+    assert "RF5010" == caught.value.code
