@@ -5,6 +5,7 @@ One rule: every answer has an order of its own, and a row that is not what was w
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from refold_adapters.ports import InboxMessage, RunFilter, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
@@ -25,6 +26,8 @@ _SESSIONS = "SELECT token, identity, process, expires_at FROM sessions ORDER BY 
 
 _NEWEST_FIRST = " ORDER BY started_at DESC, run_id DESC LIMIT ?"
 _COUNT = "SELECT count(*) FROM runs"
+_KEYS = "SELECT run_key FROM runs"
+_BY_KEY = SELECT_RUNS + " WHERE run_key = ?"
 
 
 def read_turns(tx: Transaction, run_id: str, after_turn: int) -> list[StoredTurn]:
@@ -66,10 +69,17 @@ def list_runs(tx: Transaction, filter: RunFilter) -> list[RunRow]:
     if filter.before is not None:
         where = [*where, "(started_at, run_id) < (?, ?)"]
         bound = [*bound, *filter.before]
+    bound = [*bound, max(0, filter.limit)]
+    selection = _where(where) + _NEWEST_FIRST
+    try:
+        found = tx.execute(SELECT_RUNS + selection, bound).fetchall()
+    except sqlite3.DatabaseError:
+        # Perhaps a text that is no text any more: then the sound rows can still be had, one at a time.
+        found = []
+        for (run_key,) in tx.execute(_KEYS + selection, bound).fetchall():
+            found += _row_by_key(tx, run_key)
     rows: list[RunRow] = []
-    for values in tx.execute(
-        SELECT_RUNS + _where(where) + _NEWEST_FIRST, (*bound, max(0, filter.limit))
-    ).fetchall():
+    for values in found:
         try:
             rows.append(run_row(values))
         except StoreError as error:
@@ -102,6 +112,15 @@ def list_inbox(tx: Transaction, run_id: str) -> list[InboxMessage]:
 def list_sessions(tx: Transaction) -> list[SessionRow]:
     """All sessions that were not closed, by token."""
     return [SessionRow(*values) for values in tx.execute(_SESSIONS)]
+
+
+def _row_by_key(tx: Transaction, run_key: int) -> list[tuple[Any, ...]]:
+    """The row, or none if it cannot be read."""
+    try:
+        return tx.execute(_BY_KEY, (run_key,)).fetchall()
+    except sqlite3.DatabaseError as error:
+        skip_corrupt(error)
+        return []
 
 
 def _of_run(tx: Transaction, run_id: str, statement: str) -> list[tuple[Any, ...]]:

@@ -89,11 +89,14 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     if write.closing is not None:
         _close(tx, run_key, write, write.closing, last_event_id, quiet=quiet)
         return _COMMITTED
+    if not quiet:
+        for message_id in write.consumed:
+            execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
     if write.tasks:
         _put_tasks(tx, run_key, write)
     reports = _cancel_tasks(tx, run_key, last_message, write) if write.cancel_tasks else 0
     if reports or write.timers or (not quiet and (write.consumed or write.removed_timers)):
-        _move_work(tx, run_key, write)
+        _move_timers(tx, run_key, write)
         new_ready_at = None if parked else earliest_work(tx, run_key)
     else:
         new_ready_at = ready_at
@@ -172,9 +175,7 @@ def _cancel_tasks(tx: Transaction, run_key: int, last_message: int, write: ports
     return reports
 
 
-def _move_work(tx: Transaction, run_key: int, write: ports.CommitTurn) -> None:
-    for message_id in write.consumed:
-        tx.execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
+def _move_timers(tx: Transaction, run_key: int, write: ports.CommitTurn) -> None:
     for seq, fire_at in write.timers:
         tx.execute(_PUT_TIMER, (row_id(run_key, seq), run_key, fire_at))
     for seq in write.removed_timers:
