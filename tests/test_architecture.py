@@ -70,7 +70,7 @@ NOBODY_MAY_CALL = ("eval", "exec", "__import__")
 #: The order of the kernel: a module may import those before it.  A row is one idea; so is the step to the next row.
 LAYERS = (
     *("errors", "ids", "flags", "source"),
-    *("payloads", "failures", "prng", "policies"),
+    *("scalars", "typed", "payloads", "failures", "prng", "policies"),
     *(
         "events.base",
         "events.inbox",
@@ -79,6 +79,7 @@ LAYERS = (
         "events.steps",
         "events",
         "messages",
+        "shapes",
         "codec",
     ),
     *("state", "evolve", "decide", "divergence"),

@@ -11,19 +11,20 @@ as a list, both times.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from refold.errors import PayloadError
+import attrs
 
-if TYPE_CHECKING:
-    from cattrs import Converter
+from refold.errors import PayloadError
+from refold.scalars import Misfit, anything, refuse
+from refold.typed import name_of, reader_of
 
 #: Plain JSON data. (A recursive alias would make every reader cast; the checks below are at run time.)
 Plain: TypeAlias = Any
@@ -36,15 +37,14 @@ NESTING_MAX = 64
 INTEGER_DIGITS_MAX = 4300
 
 _INT_LIMIT = 10**INTEGER_DIGITS_MAX
-_FLOAT_MAX = 1.7976931348623157e308
 
 
 def encode(value: object) -> Plain:
     """The plain form of ``value``; raises :class:`PayloadError` (RF1301, RF1303) if it has none.
 
     attrs classes, dataclasses, NamedTuples, TypedDicts, enums, ``datetime`` (aware), ``date``, ``time``, ``timedelta``
-    (integer microseconds), ``Decimal``, ``UUID`` and ``bytes`` (base64) are encoded by type; sets, NaN, infinities, lone
-    surrogates and dicts with other keys than text are refused.
+    (integer microseconds), ``Decimal``, ``UUID`` and ``bytes`` (base64) are encoded by what the value is, not by what a field is
+    declared as; sets, NaN, infinities, lone surrogates and dicts with other keys than text are refused.
     """
     kind = type(value)
     if kind is bool or value is None:
@@ -54,13 +54,15 @@ def encode(value: object) -> Plain:
     if kind is str and len(value) <= 1024 and value.isascii():  # type: ignore[arg-type,attr-defined]
         return value
     try:
-        plain = _converter().unstructure(value)
-    except PayloadError:
-        raise
-    except Exception as error:
-        raise _cannot(f"a {kind.__qualname__} cannot be turned into plain data ({error})", "") from error
-    _check(plain, "", 0)
-    size = len(json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode())
+        plain = _plain(value, 0)
+    except Misfit as error:
+        raise PayloadError(
+            "RF1301",
+            f"a value cannot be stored: {error}",
+            why="payloads are kept as JSON, without pickle, and must read back the same everywhere",
+            fix="pass plain data, an attrs class or dataclass, an enum, datetime, timedelta, Decimal, UUID or bytes",
+        ) from None
+    size = _size(plain)
     if size > PAYLOAD_BYTES_MAX:
         raise PayloadError(
             "RF1303",
@@ -72,163 +74,118 @@ def encode(value: object) -> Plain:
 
 
 def decode(plain: Plain, type_: object) -> Any:
-    """The value of ``plain`` as ``type_``; raises :class:`PayloadError` (RF1302) where it does not fit."""
-    if type_ is Any or type_ is object:
-        return plain
-    if type_ is None or type_ is type(None):
-        if plain is None:
-            return None
-        raise _misfit(plain, "None", "the value is not null")
-    if type_ is bool or type_ is int or type_ is str:
-        if type(plain) is type_:
-            return plain
-        raise _misfit(plain, cast(type, type_).__name__, f"it is {type(plain).__name__}")
-    try:
-        return _converter().structure(plain, cast(Any, type_))
-    except Exception as error:
-        from cattrs import transform_error
+    """The value of ``plain`` as ``type_``; raises :class:`PayloadError` (RF1302) where it does not fit.
 
-        problems = "; ".join(transform_error(error)) if not isinstance(error, PayloadError) else str(error)
-        raise _misfit(plain, getattr(type_, "__qualname__", str(type_)), problems) from error
+    Nothing is converted that was not encoded like this: text is no list, a number no text, an object without a required field no
+    instance of its class.  What a class does not know is passed over, as a newer sender may know more.
+    """
+    try:
+        return reader_of(type_)(plain)
+    except Misfit as error:
+        shown = json.dumps(plain, ensure_ascii=True)
+        raise PayloadError(
+            "RF1302",
+            f"stored data does not fit {name_of(type_)}: {error}",
+            why=f"the data is {shown[:120]}{'...' if len(shown) > 120 else ''}",
+            fix="declare the type the sender uses, or give new fields a default",
+        ) from error.__cause__
 
 
 def decoder(type_: object) -> Callable[[Plain], Any] | None:
     """A function that decodes to ``type_``, or ``None`` where plain data is what is wanted as it is."""
-    if type_ is Any or type_ is object:
+    if reader_of(type_) is anything:
         return None
     return lambda plain: decode(plain, type_)
 
 
-def _check(plain: Plain, path: str, depth: int) -> None:
-    """Raise unless ``plain`` is plain through and through."""
-    kind = type(plain)
-    if plain is None or kind is bool:
-        return
-    if kind is str:
-        _check_text(plain, path)
-    elif kind is int:
-        if not -_INT_LIMIT < plain < _INT_LIMIT:
-            raise _cannot(f"an integer of more than {INTEGER_DIGITS_MAX} digits", path)
-    elif kind is float:
-        if not -_FLOAT_MAX <= plain <= _FLOAT_MAX:
-            raise _cannot(f"the float {plain!r} is not a number that JSON has", path)
-    elif depth >= NESTING_MAX:
-        raise _cannot(f"it is nested deeper than {NESTING_MAX} levels", path)
-    elif kind is list:
-        for index, item in enumerate(plain):
-            _check(item, f"{path}[{index}]", depth + 1)
-    elif kind is dict:
-        for key, item in plain.items():
-            if type(key) is not str:
-                raise _cannot(f"the key {key!r} is {type(key).__name__}, not text (JSON would merge 1 and '1')", path)
-            _check_text(key, path)
-            _check(item, f"{path}.{key}", depth + 1)
+def _plain(value: Any, depth: int) -> Plain:
+    """``value`` as plain data through and through; raises :class:`Misfit`."""
+    kind = value.__class__
+    if value is None or kind is bool:
+        return value
+    if isinstance(value, Enum):
+        return _plain(value.value, depth)
+    if isinstance(value, str):
+        return _checked_text(value)
+    if isinstance(value, int):
+        if not -_INT_LIMIT < value < _INT_LIMIT:
+            refuse(f"an integer of more than {INTEGER_DIGITS_MAX} digits")
+        return int.__int__(value)
+    if isinstance(value, float):
+        if value - value != 0:
+            refuse(f"the float {value!r} is not a number that JSON has")
+        return float.__float__(value)
+    encode_scalar = _SCALARS.get(kind)
+    if encode_scalar is not None:
+        return encode_scalar(value)
+    if depth >= NESTING_MAX:
+        refuse(f"it is nested deeper than {NESTING_MAX} levels")
+    if issubclass(kind, list | tuple):
+        return _plain_list(value, depth + 1)
+    if issubclass(kind, dict):
+        return _plain_dict(value, depth + 1)
+    if attrs.has(kind):
+        names = [field.name for field in attrs.fields(kind) if field.init]
+    elif dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind) if field.init]
     else:
-        raise _cannot(f"{kind.__qualname__} is not a type that can be stored", path)
+        raise Misfit(f"{kind.__qualname__} is not a type that can be stored")
+    return _plain_dict({name: getattr(value, name) for name in names}, depth + 1)
 
 
-def _check_text(text: str, path: str) -> None:
-    if text.isascii():
-        return
+def _plain_list(items: Sequence[Any], depth: int) -> list[Plain]:
+    result: list[Plain] = []
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _cannot(f"the text {text[:40]!a} holds a lone surrogate", path) from None
+        for item in items:
+            result.append(_plain(item, depth))  # noqa: PERF401 - the number of items done says which one is wrong
+    except Misfit as error:
+        raise error.under(f"[{len(result)}]") from None
+    return result
 
 
-def _cannot(problem: str, path: str) -> PayloadError:
-    return PayloadError(
-        "RF1301",
-        f"a value cannot be stored: {problem}" + (f" (at ${path})" if path else ""),
-        why="payloads are kept as JSON, without pickle, and must read back the same everywhere",
-        fix="pass plain data, an attrs class or dataclass, an enum, datetime, timedelta, Decimal, UUID or bytes",
-    )
+def _plain_dict(items: dict[Any, Any], depth: int) -> dict[str, Plain]:
+    result: dict[str, Plain] = {}
+    for key, value in items.items():
+        name = key.value if isinstance(key, Enum) else key
+        if not isinstance(name, str):
+            refuse(f"the key {key!r:.60} is {type(key).__qualname__}, not text (JSON would merge 1 and '1')")
+        name = _checked_text(name)
+        if name in result:
+            refuse(f"two keys are stored as {name!r:.60}")
+        try:
+            result[name] = _plain(value, depth)
+        except Misfit as error:
+            raise error.under(f".{name}") from None
+    return result
 
 
-def _misfit(plain: Plain, wanted: str, problem: str) -> PayloadError:
-    shown = json.dumps(plain, ensure_ascii=True)
-    return PayloadError(
-        "RF1302",
-        f"stored data does not fit {wanted}: {problem}",
-        why=f"the data is {shown[:120]}{'...' if len(shown) > 120 else ''}",
-        fix="declare the type the sender uses, or give new fields a default",
-    )
+def _checked_text(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            refuse(f"the text {text[:40]!a} holds a lone surrogate")
+    return str.__str__(text)
 
 
-@lru_cache(maxsize=1)
-def _converter() -> Converter:
-    """The one converter; built at first use, because cattrs takes a while to import."""
-    from cattrs import Converter
-
-    converter = Converter(prefer_attrib_converters=False, forbid_extra_keys=False)
-    hooks: list[tuple[Any, Callable[[Any], Any], Callable[[Any, Any], Any]]] = [
-        (datetime, _datetime_to_text, lambda text, _: _aware(datetime.fromisoformat(_text(text)))),
-        (date, lambda value: value.isoformat(), lambda text, _: date.fromisoformat(_text(text))),
-        (time, lambda value: value.isoformat(), lambda text, _: time.fromisoformat(_text(text))),
-        (timedelta, lambda value: value // timedelta(microseconds=1), lambda us, _: timedelta(microseconds=_int(us))),
-        (Decimal, str, lambda text, _: _decimal(_text(text))),
-        (UUID, str, lambda text, _: UUID(_text(text))),
-        (bytes, lambda value: base64.b64encode(value).decode(), lambda text, _: base64.b64decode(_text(text), validate=True)),
-        (int, _bare, lambda value, _: _int(value)),
-        (str, _bare, lambda value, _: _text(value)),
-        (bool, _bare, lambda value, _: _bool(value)),
-        (float, _bare, lambda value, _: _float(value)),
-    ]
-    for type_, to_plain, from_plain in hooks:
-        if type_ in (int, str, bool, float):
-            # These exactly, not what derives from them: an enum that is also text or a number is an enum first.
-            converter.register_structure_hook_func(lambda wanted, exact=type_: wanted is exact, from_plain)
-        else:
-            converter.register_structure_hook(type_, from_plain)
-        converter.register_unstructure_hook(type_, to_plain)
-    converter.register_unstructure_hook_func(_is_plain_tuple, lambda value: [converter.unstructure(v) for v in value])
-    return converter
-
-
-def _is_plain_tuple(type_: object) -> bool:
-    return type_ is tuple
-
-
-def _datetime_to_text(value: datetime) -> str:
-    return _aware(value).isoformat()
-
-
-def _aware(value: datetime) -> datetime:
+def _aware(value: datetime) -> str:
     if value.tzinfo is None:
-        raise _cannot(f"the datetime {value.isoformat()} has no time zone", "")
-    return value
+        refuse(f"the datetime {value.isoformat()} has no time zone")
+    return value.isoformat()
 
 
-def _bare(value: object) -> object:
-    return value.value if isinstance(value, Enum) else value
+_SCALARS: dict[type, Callable[[Any], Plain]] = {
+    datetime: _aware,
+    date: date.isoformat,
+    time: time.isoformat,
+    timedelta: lambda value: value // timedelta(microseconds=1),
+    Decimal: str,
+    UUID: str,
+    bytes: lambda value: base64.b64encode(value).decode(),
+}
 
 
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise TypeError(f"expected text, found {type(value).__name__}")
-    return value
-
-
-def _int(value: object) -> int:
-    if type(value) is not int:
-        raise TypeError(f"expected an integer, found {type(value).__name__}")
-    return value
-
-
-def _bool(value: object) -> bool:
-    if type(value) is not bool:
-        raise TypeError(f"expected true or false, found {type(value).__name__}")
-    return value
-
-
-def _float(value: object) -> float:
-    if type(value) is not float and type(value) is not int:
-        raise TypeError(f"expected a number, found {type(value).__name__}")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a decimal number") from None
+def _size(plain: Plain) -> int:
+    """The bytes of canonical JSON, or fewer where even four times the characters are within the limit."""
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return len(text) if 4 * len(text) <= PAYLOAD_BYTES_MAX else len(text.encode())

@@ -1,51 +1,34 @@
-"""Plain data as values of declared types.
+"""Plain data as values of declared types: containers, classes and unions.
 
-One rule: data that is not exactly what the type says is refused, with the path to what is wrong; nothing is converted that was
-not encoded like this.  What a workflow sees of a stored value is part of the replay contract, so it is decided here and not by
-a library whose next release may see it differently.
+One rule: what a workflow sees of a stored value is part of the replay contract, so it is decided here and not by a library whose
+next release may see it differently.  Data that does not fit is refused with the path to what is wrong.
 """
 
 from __future__ import annotations
 
-import base64
 import collections.abc
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Context, Decimal, InvalidOperation
+from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Literal, NoReturn, TypeAlias, TypeVar, Union, cast
-from uuid import UUID
+from typing import Any, Literal, TypeVar, Union, cast
 
 import attrs
 
-Reader: TypeAlias = Callable[[Any], Any]
+from refold.scalars import SCALARS, Misfit, Reader, anything, enum_reader, literal_reader, need, refuse
 
-_JSON_NAMES = {
-    type(None): "null",
-    bool: "true or false",
-    int: "an integer",
-    float: "a number with a fraction",
-    str: "text",
-    list: "a list",
-    dict: "an object",
-}
+_LISTS = (
+    list,
+    collections.abc.Sequence,
+    collections.abc.MutableSequence,
+    collections.abc.Collection,
+    collections.abc.Iterable,
+)
+_DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
+_NONE = type(None)
 
-
-class Misfit(Exception):
-    """Data that does not fit a type, or a value that is no data; ``path`` grows outwards while it passes through containers."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.path = ""
-
-    def under(self, step: str) -> Misfit:
-        """The same, seen from the container that holds it at ``step``."""
-        self.path = step + self.path
-        return self
+_READERS: dict[Any, Reader] = dict(SCALARS)
 
 
 def reader_of(type_: Any) -> Reader:
@@ -66,7 +49,9 @@ def reader_of(type_: Any) -> Reader:
 
 def _has_union(type_: Any) -> bool:
     """Whether the order of a union plays a part: `A | B` equals `B | A`, so neither may be found under the other's name."""
-    return typing.get_origin(type_) in (Union, types.UnionType) or any(map(_has_union, typing.get_args(type_)))
+    return typing.get_origin(type_) in (Union, types.UnionType) or any(
+        map(_has_union, typing.get_args(type_))
+    )
 
 
 def _make(type_: Any) -> Reader:
@@ -74,35 +59,53 @@ def _make(type_: Any) -> Reader:
     args = typing.get_args(type_)
     base = origin or type_
     if type_ is Any or type_ is object or isinstance(type_, TypeVar):
-        return _anything
+        return anything
     if origin is typing.Annotated:
         return reader_of(args[0])
     if origin in (Union, types.UnionType):
         return _union(args)
     if origin is Literal:
-        return _literal(args)
+        return literal_reader(args)
     if isinstance(type_, typing.NewType):
         return reader_of(type_.__supertype__)
-    if hasattr(type_, "__value__"):  # what the `type` statement of Python 3.12 makes
-        return lambda plain: reader_of(type_.__value__)(plain)
+    if hasattr(type_, "__value__"):
+        return _alias(type_)
     if base in _LISTS:
-        return _list(list, args[0] if args else Any)
+        return _list(args[0] if args else Any)
     if base in _DICTS:
         return _dict(*(args or (str, Any)))
     if base is tuple:
         return _tuple(args)
     if isinstance(base, type):
-        if issubclass(base, Enum):
-            return _enum(base)
-        if issubclass(base, tuple) and hasattr(base, "_fields"):
-            return _named_tuple(cast(Any, base))
-        if typing.is_typeddict(base):
-            return _Class(base, args, _typed_dict_fields)
-        if attrs.has(base):
-            return _Class(base, args, _attrs_fields)
-        if dataclasses.is_dataclass(base):
-            return _Class(base, args, _dataclass_fields)
-    return lambda _: _refuse(f"no data can be read as {name_of(type_)}")
+        return _class(cast(type[Any], base), args)
+    return _nothing(type_)
+
+
+def _class(cls: Any, args: tuple[Any, ...]) -> Reader:
+    if issubclass(cls, Enum):
+        return enum_reader(cls)
+    if tuple in cls.__mro__ and hasattr(cls, "_fields"):
+        return _named_tuple(cls)
+    if typing.is_typeddict(cls):
+        return _Class(cls, args, _typed_dict_fields(cls))
+    if attrs.has(cls):
+        return _Class(cls, args, _attrs_fields(cls))
+    if dataclasses.is_dataclass(cls):
+        return _Class(cls, args, _dataclass_fields(cls))
+    return _nothing(cls)
+
+
+def _alias(alias: Any) -> Reader:
+    """What the `type` statement of Python 3.12 makes; it is looked into when it is used, because it may hold itself."""
+
+    def read(plain: Any) -> Any:
+        return reader_of(alias.__value__)(plain)
+
+    return read
+
+
+def _nothing(type_: Any) -> Reader:
+    return lambda _: refuse(f"no data can be read as {name_of(type_)}")
 
 
 def name_of(type_: Any) -> str:
@@ -112,110 +115,187 @@ def name_of(type_: Any) -> str:
     return str(type_).replace("typing.", "")
 
 
-def _refuse(problem: str) -> NoReturn:
-    raise Misfit(problem)
+# Containers -----------------------------------------------------------------------------------------------------------
 
 
-def need(plain: Any, kind: type) -> Any:
-    """``plain``, which must be of this kind of JSON."""
-    if type(plain) is not kind:
-        _refuse(f"expected {_JSON_NAMES[kind]}, found {_JSON_NAMES.get(type(plain), type(plain).__name__)}")
-    return plain
+def _list(item_type: Any) -> Reader:
+    reader = reader_of(item_type)
+    return lambda plain: _items(need(plain, list), reader)
 
 
-# Scalars --------------------------------------------------------------------------------------------------------------
-
-# An author's own decimal context must not change how a stored number is read.
-_STRICT = Context(traps=[InvalidOperation])
-
-
-def _anything(plain: Any) -> Any:
-    return plain
-
-
-def _exactly(kind: type) -> Reader:
-    return lambda plain: need(plain, kind)
-
-
-def _float(plain: Any) -> float:
-    if type(plain) is int:
-        try:
-            return float(plain)
-        except OverflowError:
-            _refuse("the integer is too large for a float")
-    return cast(float, need(plain, float))
-
-
-def _from_text(parse: Callable[[str], Any], wanted: str) -> Reader:
-    def read(plain: Any) -> Any:
-        text = need(plain, str)
-        try:
-            return parse(text)
-        except (ValueError, InvalidOperation):
-            _refuse(f"{text!r:.60} is not {wanted}")
-
-    return read
-
-
-def _aware(text: str) -> datetime:
-    value = datetime.fromisoformat(text)
-    if value.tzinfo is None:
-        raise ValueError
-    return value
-
-
-def _timedelta(plain: Any) -> timedelta:
+def _items(plain: list[Any], reader: Reader) -> list[Any]:
+    items: list[Any] = []
     try:
-        return timedelta(microseconds=need(plain, int))
-    except OverflowError:
-        _refuse("the duration is longer than a timedelta can be")
+        for item in plain:
+            items.append(reader(item))  # noqa: PERF401 - the number of items read says which one is wrong
+    except Misfit as error:
+        raise error.under(f"[{len(items)}]") from None
+    return items
 
 
-_READERS: dict[Any, Reader] = {
-    None: _exactly(type(None)),
-    type(None): _exactly(type(None)),
-    bool: _exactly(bool),
-    int: _exactly(int),
-    str: _exactly(str),
-    float: _float,
-    datetime: _from_text(_aware, "a date and time with a time zone"),
-    date: _from_text(date.fromisoformat, "a date"),
-    time: _from_text(time.fromisoformat, "a time of day"),
-    timedelta: _timedelta,
-    Decimal: _from_text(lambda text: Decimal(text, _STRICT), "a decimal number"),
-    UUID: _from_text(UUID, "a UUID"),
-    bytes: _from_text(lambda text: base64.b64decode(text, validate=True), "base64"),
-}
+def _tuple(args: tuple[Any, ...]) -> Reader:
+    if not args or args[-1] is Ellipsis:
+        reader = reader_of(args[0] if args else Any)
+        return lambda plain: tuple(_items(need(plain, list), reader))
+    readers = [] if args == ((),) else [reader_of(arg) for arg in args]
+    return lambda plain: tuple(_fields_in_order(need(plain, list), readers, len(readers)))
 
 
-def _enum(cls: type[Enum]) -> Reader:
-    members = [(_json_of(member.value), member) for member in cls]
+def _named_tuple(cls: Any) -> Reader:
+    hints = typing.get_type_hints(cls)
+    readers = [reader_of(hints.get(name, Any)) for name in cls._fields]
+    count_min = len(readers) - len(cls._field_defaults)
+    return lambda plain: cls(*_fields_in_order(need(plain, list), readers, count_min))
 
-    def read(plain: Any) -> Enum:
-        for value, member in members:
-            if type(value) is type(plain) and value == plain:
-                return member
-        try:
-            if type(plain) in (int, str):
-                return cls(plain)  # a combination of flags, or what the author's `_missing_` makes of an old value
-        except ValueError:
-            pass
-        _refuse(f"{plain!r:.60} is no {cls.__qualname__}")
+
+def _fields_in_order(plain: list[Any], readers: list[Reader], count_min: int) -> list[Any]:
+    if not count_min <= len(plain) <= len(readers):
+        refuse(
+            f"expected {count_min if count_min == len(readers) else f'{count_min} to {len(readers)}'} items, found {len(plain)}"
+        )
+    values: list[Any] = []
+    try:
+        for reader, item in zip(readers, plain, strict=False):
+            values.append(reader(item))
+    except Misfit as error:
+        raise error.under(f"[{len(values)}]") from None
+    return values
+
+
+def _dict(key_type: Any, value_type: Any) -> Reader:
+    key_reader, value_reader = reader_of(key_type), reader_of(value_type)
+
+    def read(plain: Any) -> dict[Any, Any]:
+        result: dict[Any, Any] = {}
+        for key, value in need(plain, dict).items():
+            try:
+                result[key_reader(key)] = value_reader(value)
+            except Misfit as error:
+                raise error.under(f".{key}") from None
+        return result
 
     return read
 
 
-def _json_of(value: Any) -> Any:
-    return [_json_of(item) for item in value] if isinstance(value, tuple | list) else value
+# Unions ---------------------------------------------------------------------------------------------------------------
 
 
-def _literal(choices: tuple[Any, ...]) -> Reader:
-    values = [(choice.value if isinstance(choice, Enum) else choice, choice) for choice in choices]
+def _union(members: tuple[Any, ...]) -> Reader:
+    """Reads as the one member that the data fits; where there are several, as the one that says most about it."""
+    readers = [(member, reader_of(member)) for member in members]
 
     def read(plain: Any) -> Any:
-        for value, choice in values:
-            if type(value) is type(plain) and value == plain:
-                return choice
-        _refuse(f"{plain!r:.60} is none of {', '.join(repr(value) for value, _ in values)}")
+        fits: list[tuple[int, Any, Any]] = []
+        problems: list[str] = []
+        for member, reader in readers:
+            try:
+                fits.append((_precedence(member, reader, plain), member, reader(plain)))
+            except Misfit as error:
+                problems.append(f"{name_of(member)}: {error}")
+        if not fits:
+            refuse(f"it fits no member of the union ({'; '.join(problems)})")
+        best = max(rank for rank, _, _ in fits)
+        (first, value), *others = [(member, value) for rank, member, value in fits if rank == best]
+        for member, other in others:
+            if type(other) is not type(value) or other != value:
+                refuse(f"it may be {name_of(first)} or {name_of(member)}, which are stored alike")
+        return value
 
     return read
+
+
+def _precedence(member: Any, reader: Reader, plain: Any) -> int:
+    """An enum says more than its values, a class more than a dict, more so if it knows more of the data; int more than float."""
+    base = typing.get_origin(member) or member
+    if base is Literal or (isinstance(base, type) and issubclass(base, Enum)):
+        return 3
+    if isinstance(reader, _Class):
+        return 4 + reader.overlap(need(plain, dict))
+    return 1 if base is float else 2
+
+
+# Classes --------------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _ClassField:
+    argument: str
+    reader: Reader
+    required: bool
+
+
+class _Class:
+    """Reads an object as an instance of a class; its fields are found when the first is read, so a class may hold itself.
+
+    Names that the class does not know are passed over: a sender may be newer.
+    """
+
+    def __init__(self, cls: Any, args: tuple[Any, ...], names: dict[str, tuple[str, bool]]) -> None:
+        self.cls = cls
+        self.args = args
+        #: Each name in the data, with the argument it is given as and whether it must be there.
+        self.names = names
+        self.fields: dict[str, _ClassField] | None = None
+
+    def __call__(self, plain: Any) -> Any:
+        fields = self.fields
+        if fields is None:
+            fields = self.fields = self._resolved()
+        data = need(plain, dict)
+        arguments: dict[str, Any] = {}
+        for name, field in fields.items():
+            if name in data:
+                try:
+                    arguments[field.argument] = field.reader(data[name])
+                except Misfit as error:
+                    raise error.under(f".{name}") from None
+            elif field.required:
+                refuse(f"the field {name!r} of {self.cls.__qualname__} is missing")
+        try:
+            return self.cls(**arguments)
+        except Exception as error:  # validators and the like are the author's
+            raise Misfit(f"{self.cls.__qualname__} refused the data: {error}") from error
+
+    def _resolved(self) -> dict[str, _ClassField]:
+        try:
+            hints = typing.get_type_hints(self.cls)
+        except NameError as error:
+            raise Misfit(f"the annotations of {self.cls.__qualname__} cannot be resolved: {error}") from error
+        parameters = dict(zip(getattr(self.cls, "__parameters__", ()), self.args, strict=False))
+        return {
+            name: _ClassField(argument, reader_of(_substituted(hints.get(name, Any), parameters)), required)
+            for name, (argument, required) in self.names.items()
+        }
+
+    def overlap(self, plain: dict[str, Any]) -> int:
+        """How many names of the data the class knows."""
+        return sum(name in plain for name in self.names)
+
+
+def _substituted(hint: Any, parameters: Mapping[Any, Any]) -> Any:
+    """The type of a field of a generic class, with the parameters that were given to the class."""
+    if isinstance(hint, TypeVar):
+        return parameters.get(hint, Any)
+    free = getattr(hint, "__parameters__", ())
+    if not free or isinstance(hint, type):
+        return hint
+    return hint[tuple(parameters.get(parameter, Any) for parameter in free)]
+
+
+def _attrs_fields(cls: Any) -> dict[str, tuple[str, bool]]:
+    return {
+        field.name: (field.alias, field.default is attrs.NOTHING) for field in attrs.fields(cls) if field.init
+    }
+
+
+def _dataclass_fields(cls: Any) -> dict[str, tuple[str, bool]]:
+    missing = dataclasses.MISSING
+    return {
+        field.name: (field.name, field.default is missing and field.default_factory is missing)
+        for field in dataclasses.fields(cls)
+        if field.init
+    }
+
+
+def _typed_dict_fields(cls: Any) -> dict[str, tuple[str, bool]]:
+    return {name: (name, name in cls.__required_keys__) for name in cls.__annotations__}
