@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from refold import Activity, ActivityOptions, CancelledError, Failure
+from refold import Activity, ActivityOptions, CancelledError, Failure, RefoldError
 from refold.failures import failure_of
 from refold.payloads import encode
 from refold_adapters.activity_context import CURRENT, ActivityContext
@@ -178,25 +178,23 @@ def _outcome(function: Callable[[], Any]) -> AttemptOutcome:
         return _failed(error)
 
 
-def _failed(error: BaseException) -> AttemptOutcome:
+def _failed(error: BaseException) -> Raised:
     failure = failure_of(error)
-    if type(error).__name__ == "PayloadError":  # trying again would not make the value storable
+    if isinstance(error, RefoldError):  # a value that cannot be stored, a function that cannot be found: it stays so
         failure = attrs.evolve(failure, non_retryable=True)
     return Raised(failure)
 
 
 def _run_in_process(module: str, qualname: str, input: list[Any]) -> tuple[str, Any]:
     """In the other process: find the activity again by name, as only plain data crosses the border."""
-    target: Any = importlib.import_module(module)
+    try:
+        target: Any = importlib.import_module(module)
+    except ImportError:
+        target = None
     for part in qualname.split("."):
         target = getattr(target, part, None)
     if not isinstance(target, Activity):
-        raise ExecutionError(
-            "RF5112",
-            f"{module}.{qualname} cannot be found in another process",
-            why="an activity with executor='process' must be a module-level name",
-            fix="define it at the top of a module, not in a function or in __main__ without a guard",
-        )
+        return "raised", attrs.asdict(_failed(_not_found(module, qualname)).failure)
     outcome = _outcome(lambda: target.fn(*target.decode_input(input)))
     match outcome:
         case Returned():
@@ -205,6 +203,15 @@ def _run_in_process(module: str, qualname: str, input: list[Any]) -> tuple[str, 
             return "cancelled", outcome.details
         case Raised():
             return "raised", attrs.asdict(outcome.failure)
+
+
+def _not_found(module: str, qualname: str) -> ExecutionError:
+    return ExecutionError(
+        "RF5112",
+        f"{module}.{qualname} cannot be found in another process",
+        why="an activity with executor='process' must be a module-level name",
+        fix="define it at the top of a module, not in a function or in __main__ without a guard",
+    )
 
 
 def _outcome_from_process(future: Future[tuple[str, Any]]) -> AttemptOutcome:

@@ -33,7 +33,7 @@ class LiveRun:
     consumed: list[int] = attrs.field(factory=list[int])
     #: Attempts behind ``messages``, by their end.
     ended: list[Ended] = attrs.field(factory=list[Ended])
-    #: Messages of clients in this process, and who waits for their acceptance.
+    #: Those of ``messages`` that clients of this process sent, and who waits for their acceptance.
     accepting: list[tuple[Message, Future[Outcome]]] = attrs.field(factory=list[tuple[Message, Future[Outcome]]])
     redos: int = 0
 

@@ -98,6 +98,7 @@ class Runs:
         """A client of this process starts a run: its first turn is committed with it."""
         live = LiveRun(creation.run_id, creation.workflow_id, creation.workflow_type, creation.task_queue)
         live.creation = attrs.evolve(creation, message=None, owner=self.token)
+        live.messages.append(message)
         live.accepting.append((message, future))
         self._cache[live.run_id] = self._dirty[live.run_id] = live
 
@@ -106,6 +107,7 @@ class Runs:
         live = self._cache.get(run_id)
         if live is None:
             return False
+        live.messages.append(message)
         live.accepting.append((message, future))
         self._dirty[run_id] = live
         return True
@@ -171,9 +173,7 @@ class Runs:
                 raise _poison(live)
             if live.execution is None:
                 live.execution = self._load(live)
-            turn = live.execution.turn(
-                *live.messages, *(message for message, _ in live.accepting), at=self._store.clock.now_us()
-            )
+            turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
             if turn.events:
                 self._need_known_activities(turn)
         except RefoldError as error:

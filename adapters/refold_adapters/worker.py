@@ -122,7 +122,8 @@ class Worker:
         self._thread = threading.current_thread()
         unsubscribe = self.store.subscribe(self._store_changed)
         try:
-            self._open_session()
+            if not self._session.token:
+                self._open_session()
             while not (self._draining.is_set() and self._drained()):
                 self._round()
         finally:
@@ -130,7 +131,8 @@ class Worker:
             self._finish()
 
     def start(self) -> None:
-        """Work on a thread of its own."""
+        """Work on a thread of its own; when this returns, runs that an earlier worker left or parked are its to take."""
+        self._open_session()
         self._thread = threading.Thread(target=self._run_logged, name="refold-worker", daemon=True)
         self._thread.start()
 
@@ -292,7 +294,7 @@ class Worker:
             item()
 
     def _due(self) -> bool:
-        due = self.store.next_due_at((self.task_queue,))
+        due = self.store.next_due_at((self.task_queue,), self._session.token)
         return due is not None and due <= self.store.clock.now_us()
 
     def _sleep_seconds(self) -> float | None:
@@ -333,7 +335,10 @@ class Worker:
                 case _:
                     self._lost_session()
                     return
-        self._next_due = self.store.next_due_at((self.task_queue,))
+        # What is due already and was not claimed now waits for a slot, or is not for this worker: it is looked for again
+        # when a slot is free or the store changes, and at every idle poll.
+        due = self.store.next_due_at((self.task_queue,), token)
+        self._next_due = due if due is not None and due > self.store.clock.now_us() else None
 
     def _commit_round(self) -> None:
         """Make the turns that are due and commit them, with all other writes that have come up, in one go."""
