@@ -180,7 +180,11 @@ class Client:
     @overload
     def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
     def run(self, workflow: Any, *args: Any, id: str, **options: Any) -> Any:
-        """Start a workflow, or attach to the open run of that id, and wait for its result; options as for :meth:`start`."""
+        """The result of the run of that id: of the one that is open or has completed, or else of a new one.
+
+        So a program that is started again after a crash goes on with its run, or gets the result that it missed.  Options as for
+        :meth:`start`; with ``id_reuse_policy=ALLOW_DUPLICATE`` a completed run does not count.  Raises as ``start`` and ``result`` do.
+        """
         ending = self._run_here(workflow, args, id, options)
         if ending is not None:
             future, result_type = ending
@@ -199,7 +203,41 @@ class Client:
         if worker is None or options or not worker.can_run(name, worker.task_queue):
             return None
         creation, message, result_type = self._creation(
-            workflow, args, id, worker.task_queue, WorkflowIDReusePolicy.ALLOW_DUPLICATE, None
+            workflow, args, id, worker.task_queue, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY, None
+        )
+        ending = self.closings.register(id, creation.run_id)
+
+        def created(start: Future[Outcome]) -> None:
+            error = start.exception()
+            if error is not None or not isinstance(start.result(), Created):
+                self.closings.forget(creation.run_id, ending)
+                ending.set_exception(error or NotCreatedError())
+
+        worker.submit_start(creation, message).add_done_callback(created)
+        return ending, result_type
+
+    def attach(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> WorkflowHandle[Any]:
+        """The handle of the run of that id: of the one that is open or has completed, or else of a new one."""
+        options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
+        options.setdefault("id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+        start: Any = self.start
+        try:
+            handle: WorkflowHandle[Any] = start(workflow, *args, id=id, **options)
+        except WorkflowAlreadyStartedError as error:
+            definition = self._definition(workflow)
+            return WorkflowHandle(self, id, error.run_id, Any if definition is None else definition.result_type)
+        return handle
+
+    def _run_here(
+        self, workflow: WorkflowDefinition[..., Any] | str, args: tuple[Any, ...], id: str, options: dict[str, Any]
+    ) -> tuple[Future[Ending], Any] | None:
+        """Start a run on the worker of this process and wait for nothing but its end; None if there is no such worker."""
+        worker = self._local_worker
+        name = workflow if isinstance(workflow, str) else workflow.name
+        if worker is None or options or not worker.can_run(name, worker.task_queue):
+            return None
+        creation, message, result_type = self._creation(
+            workflow, args, id, worker.task_queue, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY, None
         )
         ending = self.closings.register(id, creation.run_id)
 

@@ -151,6 +151,13 @@ def test_two_starts_of_one_id_meet_the_policies(make_engine: MakeEngine) -> None
     assert "g" == engine.start(greet, id="g").workflow_id
 
 
+def test_run_takes_the_result_of_a_run_that_has_completed(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[sums], activities=[double])
+
+    assert [6, 6] == [engine.run(sums, [1, 2], id="s"), engine.run(sums, [100], id="s")]
+    assert 200 == engine.run(sums, [100], id="s", id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+
+
 def test_a_repeated_request_id_starts_nothing_new(make_engine: MakeEngine) -> None:
     engine = make_engine(workflows=[greet])
     first = engine.start(greet, id="g", request_id="once")
