@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from refold.errors import DefinitionError, PayloadError
 from refold.payloads import Plain, encode
 from refold.source import traceback_frames
 
@@ -93,6 +94,10 @@ class ApplicationError(FailureError):
         next_retry_delay: timedelta | None = None,
     ) -> None:
         super().__init__(message)
+        if type is not None and not isinstance(type, str):
+            raise _unusable("type", type, "text, by which retry policies and handlers tell it apart")
+        if next_retry_delay is not None and not isinstance(next_retry_delay, timedelta):
+            raise _unusable("next_retry_delay", next_retry_delay, "a timedelta")
         self.details = details
         self.type = type
         self.non_retryable = non_retryable
@@ -102,7 +107,9 @@ class ApplicationError(FailureError):
 class TimeoutError(FailureError):
     """A limit in time ran out; ``type`` says which."""
 
-    def __init__(self, message: str, *, type: TimeoutType, last_heartbeat_details: Sequence[Plain] = ()) -> None:
+    def __init__(
+        self, message: str, *, type: TimeoutType, last_heartbeat_details: Sequence[Plain] = ()
+    ) -> None:
         super().__init__(message)
         self.type = type
         self.last_heartbeat_details = tuple(last_heartbeat_details)
@@ -115,7 +122,9 @@ class TerminatedError(FailureError):
 class ActivityError(FailureError):
     """An activity failed for good; ``cause`` says how its last attempt did."""
 
-    def __init__(self, message: str, *, activity_type: str, activity_id: str, retry_state: RetryState | None) -> None:
+    def __init__(
+        self, message: str, *, activity_type: str, activity_id: str, retry_state: RetryState | None
+    ) -> None:
         super().__init__(message)
         self.activity_type = activity_type
         self.activity_id = activity_id
@@ -141,13 +150,27 @@ class CancelledError(BaseException):
         self.details = details
 
 
+def _unusable(option: str, value: object, wanted: str) -> DefinitionError:
+    return DefinitionError(
+        "RF1004",
+        f"the {option} of an ApplicationError is {value!r}",
+        why=f"it must be {wanted}",
+        fix="change it where the error is raised",
+    )
+
+
 def failure_of(error: BaseException, *, depth: int = 0) -> Failure:
-    """The data form of any exception; an unknown type becomes an application failure named after its class."""
+    """The data form of any exception; an unknown type becomes an application failure named after its class.
+
+    A detail that cannot be stored does not hide the failure: text says what it was.
+    """
     cause_error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    cause = failure_of(cause_error, depth=depth + 1) if cause_error is not None and depth < CAUSES_MAX else None
+    cause = (
+        failure_of(cause_error, depth=depth + 1) if cause_error is not None and depth < CAUSES_MAX else None
+    )
     common: dict[str, Any] = {
-        "message": _text(getattr(error, "message", None) or str(error)),
-        "frames": traceback_frames(error)[-_FRAMES_MAX:],
+        "message": _text(_message(error)),
+        "frames": [_text(frame) for frame in traceback_frames(error)[-_FRAMES_MAX:]] or (),
         "cause": cause,
     }
     match error:
@@ -155,18 +178,21 @@ def failure_of(error: BaseException, *, depth: int = 0) -> Failure:
             delay = error.next_retry_delay
             return Failure(
                 "application",
-                type=error.type,
+                type=error.type or (None if type(error) is ApplicationError else type(error).__name__),
                 non_retryable=error.non_retryable,
-                details=[encode(item) for item in error.details],
+                details=_details(error.details),
                 next_retry_delay_us=None if delay is None else max(0, delay // timedelta(microseconds=1)),
                 **common,
             )
         case TimeoutError():
             return Failure(
-                "timeout", timeout_type=error.type.value, details=list(error.last_heartbeat_details), **common
+                "timeout",
+                timeout_type=error.type.value,
+                details=_details(error.last_heartbeat_details),
+                **common,
             )
         case CancelledError():
-            return Failure("cancelled", details=[encode(item) for item in error.details], **common)
+            return Failure("cancelled", details=_details(error.details), **common)
         case TerminatedError():
             return Failure("terminated", **common)
         case ActivityError():
@@ -233,6 +259,30 @@ def _bare_error(failure: Failure) -> BaseException:
                 non_retryable=failure.non_retryable,
                 next_retry_delay=None if delay is None else timedelta(microseconds=delay),
             )
+
+
+def _message(error: BaseException) -> str:
+    message = getattr(error, "message", None)
+    if isinstance(message, str) and message:
+        return message
+    try:
+        return str(error)
+    except Exception as problem:
+        return f"<{type(error).__name__} cannot be shown: {type(problem).__name__}>"
+
+
+def _details(items: Sequence[object]) -> Sequence[Plain]:
+    return [_detail(item) for item in items] or ()
+
+
+def _detail(item: object) -> Plain:
+    try:
+        return encode(item)
+    except PayloadError:
+        # Not its `repr`: that may hold an address or the order of a set, and be another on replay.
+        return (
+            _text(item) if isinstance(item, str) else f"<a {type(item).__qualname__} that cannot be stored>"
+        )
 
 
 def _text(message: str) -> str:

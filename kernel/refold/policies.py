@@ -7,7 +7,7 @@ answer.  Durations are integers in microseconds inside, so that no rounding and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -15,9 +15,10 @@ import attrs
 
 from refold.errors import DefinitionError
 from refold.failures import Failure, RetryState
+from refold.ids import checked_id
 from refold.payloads import Plain
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: No delay is longer than this (a hundred years): longer ones would leave the calendar.
 DELAY_US_MAX = 100 * 365 * 24 * 3600 * 1_000_000
@@ -84,6 +85,19 @@ def _refuse(what: str, problem: str) -> DefinitionError:
     )
 
 
+def _as_tuple(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise _refuse("non_retryable_error_types", "it is one text, not a list of them")
+    return tuple(names)
+
+
+def _is_finite(number: object) -> bool:
+    try:
+        return isinstance(number, int | float) and float(number) < float("inf")
+    except OverflowError:
+        return False
+
+
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
     """How an activity is retried; the defaults are Temporal's: for ever, from 1 s, doubling, to at most 100 s apart."""
@@ -94,19 +108,27 @@ class RetryPolicy:
     maximum_interval: timedelta | None = None
     #: 0 stands for no limit.
     maximum_attempts: int = 0
-    non_retryable_error_types: Sequence[str] = ()
+    #: Types of failures by name, as in ``ApplicationError(type=...)`` or the name of an exception class.
+    non_retryable_error_types: Sequence[str] = attrs.field(default=(), converter=_as_tuple)
 
     def __attrs_post_init__(self) -> None:
         microseconds(self.initial_interval, "initial_interval", zero=True)
         microseconds(self.maximum_interval, "maximum_interval")
-        if not 1.0 <= self.backoff_coefficient < float("inf"):
-            raise _refuse("backoff_coefficient", f"{self.backoff_coefficient!r} is not a finite number of at least 1")
+        if not _is_finite(self.backoff_coefficient) or self.backoff_coefficient < 1:
+            raise _refuse(
+                "backoff_coefficient", f"{self.backoff_coefficient!r} is not a finite number of at least 1"
+            )
         if type(self.maximum_attempts) is not int or self.maximum_attempts < 0:
-            raise _refuse("maximum_attempts", f"{self.maximum_attempts!r} is not a whole number of at least 0")
+            raise _refuse(
+                "maximum_attempts", f"{self.maximum_attempts!r} is not a whole number of at least 0"
+            )
         if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
             raise _refuse("maximum_interval", "it is shorter than initial_interval")
-        if isinstance(self.non_retryable_error_types, str):
-            raise _refuse("non_retryable_error_types", "it is one text, not a list of them")
+        for name in self.non_retryable_error_types:
+            if not isinstance(name, str):
+                raise _refuse(
+                    "non_retryable_error_types", f"it holds {name!r}, which is not the name of a type"
+                )
 
     def to_plain(self) -> dict[str, Plain]:
         """The policy as plain data."""
@@ -131,7 +153,12 @@ class RetryPolicy:
         )
 
 
-_DURATIONS = ("schedule_to_close_timeout", "schedule_to_start_timeout", "start_to_close_timeout", "heartbeat_timeout")
+_DURATIONS = (
+    "schedule_to_close_timeout",
+    "schedule_to_start_timeout",
+    "start_to_close_timeout",
+    "heartbeat_timeout",
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -152,6 +179,14 @@ class ActivityOptions:
     def __attrs_post_init__(self) -> None:
         for name in _DURATIONS:
             microseconds(getattr(self, name), name)
+        if self.task_queue is not None:
+            checked_id(self.task_queue, "task queue")
+        if not isinstance(self.retry_policy, RetryPolicy):
+            raise _refuse("retry_policy", f"it is {self.retry_policy!r}, not a RetryPolicy")
+        if not isinstance(self.cancellation_type, ActivityCancellationType):
+            raise _refuse(
+                "cancellation_type", f"it is {self.cancellation_type!r}, not an ActivityCancellationType"
+            )
 
     def to_plain(self) -> dict[str, Plain]:
         """The options as plain data, without what is the default."""
@@ -191,7 +226,12 @@ class RetryDecision:
 
 
 def next_attempt(
-    options: ActivityOptions, failure: Failure, *, attempt: int, elapsed_us: int, cancel_requested: bool = False
+    options: ActivityOptions,
+    failure: Failure,
+    *,
+    attempt: int,
+    elapsed_us: int,
+    cancel_requested: bool = False,
 ) -> RetryDecision:
     """Decide what follows the failure of attempt number ``attempt`` (1 for the first).
 
@@ -201,7 +241,9 @@ def next_attempt(
     policy = options.retry_policy
     if cancel_requested:
         return RetryDecision(None, RetryState.CANCEL_REQUESTED)
-    if failure.non_retryable or (failure.type is not None and failure.type in policy.non_retryable_error_types):
+    if failure.non_retryable or (
+        failure.type is not None and failure.type in policy.non_retryable_error_types
+    ):
         return RetryDecision(None, RetryState.NON_RETRYABLE_FAILURE)
     if failure.kind == "timeout" and failure.timeout_type in ("SCHEDULE_TO_CLOSE", "SCHEDULE_TO_START"):
         return RetryDecision(None, RetryState.TIMEOUT)

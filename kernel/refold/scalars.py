@@ -52,7 +52,7 @@ def refuse(problem: str) -> NoReturn:
 
 def need(plain: Any, kind: type[Any]) -> Any:
     """``plain``, which must be of this kind of JSON."""
-    found = cast(type[Any], type(plain))
+    found = plain.__class__
     if found is not kind:
         refuse(f"expected {_JSON_NAMES[kind]}, found {_JSON_NAMES.get(found, found.__qualname__)}")
     return plain

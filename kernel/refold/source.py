@@ -30,7 +30,9 @@ class Site:
 
 def describe(code: CodeType, line: int | None) -> str:
     """``package/file.py:12 in function``."""
-    parts = code.co_filename.replace("\\", "/").split("/")
+    parts = [
+        part for part in code.co_filename.replace("\\", "/").split("/") if part and not part.endswith(":")
+    ]
     return f"{'/'.join(parts[-2:])}:{line or code.co_firstlineno} in {code.co_qualname}"
 
 
@@ -44,7 +46,7 @@ def line_of(code: CodeType, instruction: int) -> int | None:
 
 def calling_site() -> Site | None:
     """The nearest frame on the stack that is not refold's own."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - there is no public way to see who calls
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         frame = frame.f_back
     return None if frame is None else Site(frame.f_code, frame.f_lasti)
@@ -53,8 +55,9 @@ def calling_site() -> Site | None:
 def chain(generator: object) -> Iterator[GeneratorType[Any, Any, Any]]:
     """A suspended generator and those it delegates to by ``yield from``, outermost first."""
     while isinstance(generator, GeneratorType):
-        yield generator
-        generator = generator.gi_yieldfrom
+        inner: GeneratorType[Any, Any, Any] = generator  # pyright: ignore[reportUnknownVariableType]
+        yield inner
+        generator = inner.gi_yieldfrom
 
 
 def user_frames(generator: object) -> list[str]:
@@ -62,7 +65,8 @@ def user_frames(generator: object) -> list[str]:
     return [
         describe(inner.gi_code, inner.gi_frame.f_lineno)
         for inner in chain(generator)
-        if inner.gi_frame is not None and not inner.gi_frame.f_globals.get("__name__", "").startswith(_PACKAGE)
+        if inner.gi_frame is not None
+        and not inner.gi_frame.f_globals.get("__name__", "").startswith(_PACKAGE)
     ]
 
 
