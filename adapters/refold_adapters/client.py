@@ -191,30 +191,8 @@ class Client:
             try:
                 return result_of(future.result(), result_type)
             except NotCreatedError:
-                return self.attach(workflow, *args, id=id, **options).result()
+                del ending  # a run of that id was there already
         return self.attach(workflow, *args, id=id, **options).result()
-
-    def _run_here(
-        self, workflow: WorkflowDefinition[..., Any] | str, args: tuple[Any, ...], id: str, options: dict[str, Any]
-    ) -> tuple[Future[Ending], Any] | None:
-        """Start a run on the worker of this process and wait for nothing but its end; None if there is no such worker."""
-        worker = self._local_worker
-        name = workflow if isinstance(workflow, str) else workflow.name
-        if worker is None or options or not worker.can_run(name, worker.task_queue):
-            return None
-        creation, message, result_type = self._creation(
-            workflow, args, id, worker.task_queue, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY, None
-        )
-        ending = self.closings.register(id, creation.run_id)
-
-        def created(start: Future[Outcome]) -> None:
-            error = start.exception()
-            if error is not None or not isinstance(start.result(), Created):
-                self.closings.forget(creation.run_id, ending)
-                ending.set_exception(error or NotCreatedError())
-
-        worker.submit_start(creation, message).add_done_callback(created)
-        return ending, result_type
 
     def attach(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> WorkflowHandle[Any]:
         """The handle of the run of that id: of the one that is open or has completed, or else of a new one."""
@@ -249,13 +227,6 @@ class Client:
 
         worker.submit_start(creation, message).add_done_callback(created)
         return ending, result_type
-
-    def attach(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> WorkflowHandle[Any]:
-        """Start a workflow, or take the handle of the open run of that id; options as for :meth:`start`."""
-        options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
-        start: Any = self.start
-        handle: WorkflowHandle[Any] = start(workflow, *args, id=id, **options)
-        return handle
 
     # Finding --------------------------------------------------------------------------------------------------------
 
