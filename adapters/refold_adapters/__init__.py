@@ -7,6 +7,7 @@ from refold_adapters.clocks import ManualClock, SystemClock
 from refold_adapters.engine import Engine
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.inspection import WorkflowDescription
+from refold_adapters.memory import MemoryStore
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import (
     ExecutionError,
@@ -18,6 +19,7 @@ from refold_adapters.runtime_errors import (
     WorkflowNotFoundError,
     WorkflowParkedError,
 )
+from refold_adapters.sqlite import SqliteStore
 from refold_adapters.store_errors import StoreError
 from refold_adapters.stores import open_store
 from refold_adapters.worker import Worker
@@ -31,8 +33,10 @@ __all__ = [
     "Engine",
     "ExecutionError",
     "ManualClock",
+    "MemoryStore",
     "RunRow",
     "RunStatus",
+    "SqliteStore",
     "Store",
     "StoreError",
     "SystemClock",
