@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
 from refold import (
-    CancelledError,
     Execution,
     ExecutionState,
+    Failure,
     InputPolicy,
     Query,
     Signal,
@@ -103,7 +103,7 @@ class Driven:
         self._recheck = recheck
         self._first = (start_message(definition, *args, **fields), *beside)
 
-    def __enter__(self) -> Driven:
+    def __enter__(self) -> Self:
         try:
             self.turn(*self._first)
         except BaseException:
@@ -213,10 +213,15 @@ class Driven:
         return self.closed.result
 
     @property
-    def failure(self) -> ev.Failure:
+    def failure(self) -> Failure:
         """Why the run failed."""
         assert isinstance(self.closed, ev.WorkflowExecutionFailed), self.closed
         return self.closed.failure
+
+    @property
+    def unreceived(self) -> list[int]:
+        """The event ids of the signals that nobody took."""
+        return list(getattr(self.closed, "unreceived", ()))
 
     @property
     def waits(self) -> list[str]:
