@@ -301,6 +301,11 @@ class Worker:
         if self._look or self._writes or self._runs.has_work or self._runs.leftovers or self._runs.again:
             return 0
         clock = self.store.clock
+        if self._next_due is not None and self._next_due <= clock.now_us():
+            # It came due since it was looked up: a wait of no length would never find the queue idle and look again.
+            self._next_due = None
+            self._look = True
+            return 0
         times = [self._next_due, self._tasks.next_limit_at(), self._session.renew_at]
         waits = [clock.seconds_until(at) for at in times if at is not None]
         seconds = [wait for wait in waits if wait is not None]
