@@ -1,13 +1,14 @@
 """refold_adapters: everything impure around the kernel: stores, worker, client and command line."""
 
+import importlib
+import typing
+
 from refold_adapters.activity_context import ActivityContext, ActivityInfo, activity_context
-from refold_adapters.aio import AsyncClient, AsyncWorkflowHandle
 from refold_adapters.client import Client, WorkflowHandle
 from refold_adapters.clocks import ManualClock, SystemClock
 from refold_adapters.engine import Engine
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.inspection import WorkflowDescription
-from refold_adapters.memory import MemoryStore
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import (
     ExecutionError,
@@ -19,10 +20,14 @@ from refold_adapters.runtime_errors import (
     WorkflowNotFoundError,
     WorkflowParkedError,
 )
-from refold_adapters.sqlite import SqliteStore
 from refold_adapters.store_errors import StoreError
 from refold_adapters.stores import open_store
 from refold_adapters.worker import Worker
+
+if typing.TYPE_CHECKING:
+    from refold_adapters.aio import AsyncClient, AsyncWorkflowHandle
+    from refold_adapters.memory import MemoryStore
+    from refold_adapters.sqlite import SqliteStore
 
 __all__ = [
     "ActivityContext",
@@ -54,3 +59,18 @@ __all__ = [
     "event_decoder",
     "open_store",
 ]
+
+
+#: What is imported when it is first asked for, as a program needs one store and mostly no event loop: name to module.
+_LATER = {
+    "AsyncClient": "refold_adapters.aio",
+    "AsyncWorkflowHandle": "refold_adapters.aio",
+    "MemoryStore": "refold_adapters.memory",
+    "SqliteStore": "refold_adapters.sqlite",
+}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

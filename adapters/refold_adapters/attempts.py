@@ -6,14 +6,12 @@ another one is decided elsewhere.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-import multiprocessing
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -22,6 +20,13 @@ from refold.failures import failure_of
 from refold.payloads import encode
 from refold_adapters.activity_context import CURRENT, ActivityContext
 from refold_adapters.runtime_errors import ExecutionError
+
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import ProcessPoolExecutor
+
+# asyncio and multiprocessing take long to import, and most programs need neither: they are imported where they are first used.
 
 
 @attrs.frozen
@@ -112,6 +117,8 @@ class ActivityRunner:
     # Coroutines -----------------------------------------------------------------------------------------------------
 
     def _event_loop(self) -> asyncio.AbstractEventLoop:
+        import asyncio
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -119,6 +126,8 @@ class ActivityRunner:
             return self._loop
 
     def _start_coroutine(self, attempt: Attempt) -> None:
+        import asyncio
+
         context = copy_context()
         context.run(CURRENT.set, attempt.context)
         loop = asyncio.get_running_loop()
@@ -126,6 +135,9 @@ class ActivityRunner:
         attempt.context.on_cancellation(lambda: loop.call_soon_threadsafe(task.cancel))
 
     async def _run_coroutine(self, attempt: Attempt) -> None:
+        import asyncio
+
+        outcome: AttemptOutcome
         try:
             value = await _awaited(attempt)
             outcome = _outcome(lambda: value)
@@ -138,6 +150,9 @@ class ActivityRunner:
     # Processes ------------------------------------------------------------------------------------------------------
 
     def _start_in_process(self, attempt: Attempt) -> None:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         with self._lock:
             if self._processes is None:
                 spawn = multiprocessing.get_context("spawn")
@@ -161,6 +176,8 @@ async def _awaited(attempt: Attempt) -> Any:
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    import asyncio
+
     asyncio.set_event_loop(loop)
     loop.run_forever()
     for task in asyncio.all_tasks(loop):

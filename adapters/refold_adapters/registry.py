@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -73,5 +72,7 @@ def _listing(table: Mapping[str, object]) -> str:
 
 
 def _suggestion(name: str, table: Mapping[str, object]) -> str:
+    import difflib  # takes a while to import, and is only needed to complain
+
     close = difflib.get_close_matches(name, table, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

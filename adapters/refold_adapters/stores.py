@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from refold_adapters.memory import MemoryStore
 from refold_adapters.ports import Clock, Store
 from refold_adapters.store_errors import StoreError
 
@@ -23,6 +22,8 @@ def open_store(url: str | os.PathLike[str], clock: Clock | None = None) -> Store
     """
     if isinstance(url, str):
         if url in _MEMORY:
+            from refold_adapters.memory import MemoryStore
+
             return MemoryStore(clock)
         if not url.startswith(_SQLITE) and "://" in url:
             raise _unknown(url)
