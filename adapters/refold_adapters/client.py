@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 from uuid import uuid4
 
+import attrs
+
 from refold import (
     Query,
     Signal,
@@ -137,7 +139,7 @@ class Client:
         id_reuse_policy: WorkflowIDReusePolicy,
         request_id: str | None,
     ) -> tuple[CreateRun, StartWorkflow, Any]:
-        """What creates a run, and the type of its result."""
+        """What creates a run (still without its message), the message, and the type of the result."""
         definition = self._definition(workflow)
         name = workflow if isinstance(workflow, str) else workflow.name
         plain = [encode(arg) for arg in args] if definition is None else definition.encode_input(*args)
@@ -156,7 +158,7 @@ class Client:
             workflow_id=id,
             workflow_type=name,
             task_queue=task_queue,
-            message=encode_message(message),
+            message=None,
             request_id=request_id or run_id,
             blocked_by=_BLOCKED_BY[id_reuse_policy],
             ready_at=0,
@@ -173,7 +175,7 @@ class Client:
         worker = self._local_worker
         if worker is not None and worker.can_run(creation.workflow_type, creation.task_queue):
             return worker.submit_start(creation, message).result()
-        return self.store.apply([creation])[0]
+        return self.store.apply([attrs.evolve(creation, message=encode_message(message))])[0]
 
     @overload
     def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...

@@ -97,7 +97,7 @@ class Runs:
     def start(self, creation: CreateRun, message: StartWorkflow, future: Future[Outcome]) -> None:
         """A client of this process starts a run: its first turn is committed with it."""
         live = LiveRun(creation.run_id, creation.workflow_id, creation.workflow_type, creation.task_queue)
-        live.creation = attrs.evolve(creation, message=None, owner=self.token)
+        live.creation = attrs.evolve(creation, owner=self.token)
         live.messages.append(message)
         live.accepting.append((message, future))
         self._cache[live.run_id] = self._dirty[live.run_id] = live

@@ -58,6 +58,7 @@ def commit_of(
     ``undelivered`` are events that stand behind the terminal event of a closing turn.
     """
     lines: list[bytes] = []
+    closing: Closing | None = None
     tasks: list[NewTask] = []
     cancel_tasks: list[CancelTask] = []
     timers: list[tuple[int, int]] = []
@@ -84,10 +85,8 @@ def commit_of(
                 report = encode_message(ReportActivityCanceled(seq=event.seq, attempt=0))
                 cancel_tasks.append(CancelTask(seq=event.seq, report=report))
             case _:
-                pass
-    closing = None
-    if turn.closed is not None:
-        closing = Closing(status=_STATUS[type(turn.closed)], event=encode_event(turn.closed))
+                if event is turn.closed:
+                    closing = Closing(status=_STATUS[type(event)], event=line)
     return CommitTurn(
         token=token,
         run_id=run_id,
