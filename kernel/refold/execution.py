@@ -156,7 +156,8 @@ class Execution:
         tape.written = list(externals)
         run.recorder = Recorder() if run.recorder is None else run.recorder
         complaints = self._drive(lambda: self._live(externals))
-        return self._made(length_before, tape.written, complaints)
+        written, tape.written = tape.written, []
+        return self._made(length_before, written, complaints)
 
     def _live(self, externals: Sequence[ev.HistoryEvent]) -> list[str]:
         recorder = self._run.recorder
@@ -219,6 +220,7 @@ class Execution:
             while position < end and history[position].__class__ is ev.MessageUndelivered:
                 apply(ledger, history[position])
                 position += 1
+        tape.history = None  # a run that waits keeps no more of its history than its ledger
         if ledger.closed is not None:
             _OPEN.pop(self._number, None)
         return []
