@@ -103,7 +103,9 @@ _MESSAGES = _Shapes({**MESSAGES})
 
 
 def decode_events(data: bytes) -> list[HistoryEvent]:
-    """The events of one turn, or of several joined by newlines; raises :class:`HistoryError` (RF2004, RF2002, RF2003)."""
+    """The events of one turn, or of several joined by newlines; raises :class:`HistoryError` (RF2004, RF2002)."""
+    if not data:
+        return []
     try:
         return _decode_quickly(data)
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -155,10 +157,10 @@ def _decode_quickly(data: bytes) -> list[HistoryEvent]:
             shape.check(fields)
         events.append(shape.build(*values))
         if position < end and text[position] != "\n":
-            raise ValueError
+            raise ValueError  # two events on one line, perhaps
         position += 1
-    if end and position == end:
-        raise ValueError  # the last line is empty
+    if len(events) != text.count("\n") + 1:
+        raise ValueError  # an event on two lines, or an empty line
     return events
 
 

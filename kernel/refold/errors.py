@@ -34,7 +34,7 @@ CODES: dict[str, str] = {
     "RF2001": "The history is corrupt",
     "RF2002": "The history was written by a newer version",
     "RF2003": "The history follows unknown rules",
-    "RF2004": "An event cannot be decoded",
+    "RF2004": "Stored data cannot be decoded",
     # The adapter's: the kernel was given a message it cannot take.
     "RF3001": "The run is closed",
     "RF3002": "The run has not started",
