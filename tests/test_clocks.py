@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+import pytest
+
 from refold_adapters import ManualClock, SystemClock, open_store
 
 
@@ -78,13 +80,14 @@ def test_a_subscriber_may_stop_itself_or_others_while_it_is_called():
     assert ["first", "second"] == heard
 
 
-def test_a_closed_store_hears_nothing_of_its_clock(tmp_path):
-    for url in ("memory:", tmp_path / "orders.db"):
-        clock = ManualClock(0)
-        store = open_store(url, clock)
-        heard: list[None] = []
-        store.subscribe(lambda: heard.append(None))
-        clock.advance(1)
-        store.close()
-        clock.advance(1)
-        assert [None] == heard
+@pytest.mark.parametrize("place", ["memory:", "orders.db"])
+def test_a_closed_store_hears_nothing_of_its_clock(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clock = ManualClock(0)
+    store = open_store(place, clock)
+    heard: list[None] = []
+    store.subscribe(lambda: heard.append(None))
+    clock.advance(1)
+    store.close()
+    clock.advance(1)
+    assert [None] == heard

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("refold_adapters.contract")
-
-from refold_adapters import open_store  # noqa: E402
-from refold_adapters.contract import StoreContract  # noqa: E402
-from refold_adapters.ports import Clock, RunFilter, Store  # noqa: E402
-from refold_adapters.store_errors import StoreError  # noqa: E402
+from refold_adapters import open_store
+from refold_adapters.contract import StoreContract
+from refold_adapters.ports import Clock, RunFilter, Store
+from refold_adapters.store_errors import StoreError
 
 
 class TestMemoryStore(StoreContract):

@@ -6,12 +6,13 @@ its beginning and stops at the first row that is not wanted.  A claim first expe
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 
 import attrs
 
 from refold_adapters import ports
-from refold_adapters.ports import InboxMessage, Outcome, ReadyRun, TaskRow
+from refold_adapters.ports import InboxMessage, Outcome, ReadyRun, RunRow, TaskRow
 from refold_adapters.sqlite.rows import SELECT_RUNS, SELECT_TASKS, run_row, skip_corrupt, task_row
 from refold_adapters.sqlite.schema import number_of, row_span
 from refold_adapters.sqlite.sessions import expel_the_dead
@@ -24,7 +25,7 @@ _NEXT_TAKEOVERS = """
     WHERE owner = ? AND task_queue = ? AND takeovers > ? AND ready_at IS NOT NULL ORDER BY takeovers LIMIT 1
 """
 _READY = """
-    SELECT takeovers, ready_at, run_key, run_id FROM runs INDEXED BY runs_ready
+    SELECT takeovers, ready_at, run_key FROM runs INDEXED BY runs_ready
     WHERE owner = ? AND task_queue = ? AND takeovers = ? AND ready_at <= ? ORDER BY ready_at, run_key LIMIT ?
 """
 _FIRST_READY_AT = """
@@ -32,6 +33,7 @@ _FIRST_READY_AT = """
     WHERE owner = ? AND task_queue = ? AND takeovers = ? AND ready_at IS NOT NULL
 """
 _RUN = SELECT_RUNS + " WHERE run_key = ?"
+_SET_ASIDE = "UPDATE runs SET ready_at = NULL WHERE run_key = ?"
 _OWN = "UPDATE runs SET owner = ? WHERE run_key = ?"
 _INBOX = "SELECT id, data FROM inbox WHERE id BETWEEN ? AND ? ORDER BY id"
 _DUE_TIMERS = "SELECT id FROM timers WHERE run_key = ? AND fire_at <= ? ORDER BY fire_at, id"
@@ -58,27 +60,24 @@ def claim_runs(tx: Transaction, write: ports.ClaimRuns) -> Outcome:
     expel_the_dead(tx, but=write.token)
     exclude = frozenset(write.exclude)
     limit = max(0, write.limit)
-    ready: list[tuple[int, int, int, str]] = []
+    ready: list[tuple[int, int, int]] = []
     for queue in dict.fromkeys(write.task_queues):
         for owner in (write.token, 0):
             ready += _ready(tx, owner, queue, limit + len(exclude))
-    ready.sort()
-    wanted = [(takeovers, run_key) for takeovers, _, run_key, run_id in ready if run_id not in exclude]
     claimed: list[ReadyRun] = []
-    for takeovers, run_key in wanted[:limit]:
-        values = tx.execute(_RUN, (run_key,)).fetchone()
-        try:
-            row = run_row(values)
-        except StoreError as error:
-            skip_corrupt(error)
+    for takeovers, _, run_key in sorted(ready):
+        if len(claimed) == limit:
+            break
+        row = _sound_row(tx, run_key)
+        if row is None or row.run_id in exclude:
             continue
         if row.owner != write.token:
             tx.execute(_OWN, (write.token, run_key))
             row = attrs.evolve(row, owner=write.token)
         messages = [
-            InboxMessage(number_of(rowid), data) for rowid, data in tx.execute(_INBOX, row_span(run_key))
+            InboxMessage(number_of(place), data) for place, data in tx.execute(_INBOX, row_span(run_key))
         ]
-        due = [number_of(rowid) for (rowid,) in tx.execute(_DUE_TIMERS, (run_key, tx.now))]
+        due = [number_of(place) for (place,) in tx.execute(_DUE_TIMERS, (run_key, tx.now))]
         claimed.append(ReadyRun(row, messages, due, takeovers))
     return ports.ReadyRuns(claimed)
 
@@ -117,14 +116,24 @@ def next_due_at(tx: Transaction, task_queues: Sequence[str], token: int | None) 
     return min((time for time in times if time is not None), default=None)
 
 
-def _ready(tx: Transaction, owner: int, queue: str, limit: int) -> list[tuple[int, int, int, str]]:
-    """Takeovers, ready_at, key and id of the runs of one owner that have work now, in order of claim."""
-    found: list[tuple[int, int, int, str]] = []
+def _ready(tx: Transaction, owner: int, queue: str, limit: int) -> list[tuple[int, int, int]]:
+    """Takeovers, ready_at and key of the runs of one owner that have work now, in order of claim."""
+    found: list[tuple[int, int, int]] = []
     for takeovers in _takeovers(tx, owner, queue):
         found += tx.execute(_READY, (owner, queue, takeovers, tx.now, limit - len(found))).fetchall()
         if len(found) >= limit:
             break
     return found
+
+
+def _sound_row(tx: Transaction, run_key: int) -> RunRow | None:
+    """The row of a run; one that is not what was written is set aside, lest it stand in the way of others for ever."""
+    try:
+        return run_row(tx.execute(_RUN, (run_key,)).fetchone())
+    except (StoreError, sqlite3.DatabaseError) as error:
+        skip_corrupt(error)
+        tx.execute(_SET_ASIDE, (run_key,))
+        return None
 
 
 def _takeovers(tx: Transaction, owner: int, queue: str) -> Iterator[int]:

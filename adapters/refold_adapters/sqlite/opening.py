@@ -113,7 +113,7 @@ def _check_kind(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _make_or_check_tables(connection: sqlite3.Connection, path: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")  # also finds out whether the file can be written to
+    connection.execute("BEGIN IMMEDIATE")
     try:
         (kind,) = connection.execute("PRAGMA application_id").fetchone()
         if kind != APPLICATION_ID:
@@ -122,9 +122,12 @@ def _make_or_check_tables(connection: sqlite3.Connection, path: str) -> None:
             rows = [("schema_version", SCHEMA_VERSION), ("last_token", 0)]
             connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", rows)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute("COMMIT")
         else:
             _check_version(connection, path)
-        connection.execute("COMMIT")
+            # Only a write shows whether the file is read-only; nothing comes of it.
+            connection.execute("UPDATE meta SET value = value WHERE name = 'schema_version'")
+            connection.execute("ROLLBACK")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

@@ -71,11 +71,11 @@ def list_runs(tx: Transaction, filter: RunFilter) -> list[RunRow]:
         bound = [*bound, *filter.before]
     bound = [*bound, max(0, filter.limit)]
     selection = _where(where) + _NEWEST_FIRST
+    found: list[tuple[Any, ...]] = []
     try:
         found = tx.execute(SELECT_RUNS + selection, bound).fetchall()
     except sqlite3.DatabaseError:
         # Perhaps a text that is no text any more: then the sound rows can still be had, one at a time.
-        found = []
         for (run_key,) in tx.execute(_KEYS + selection, bound).fetchall():
             found += _row_by_key(tx, run_key)
     rows: list[RunRow] = []
@@ -121,6 +121,12 @@ def _row_by_key(tx: Transaction, run_key: int) -> list[tuple[Any, ...]]:
     except sqlite3.DatabaseError as error:
         skip_corrupt(error)
         return []
+
+
+def integrity_problems(tx: Transaction) -> list[str]:
+    """What SQLite finds wrong with the pages and indexes of the file; empty if nothing is."""
+    found = [str(values[0]) for values in tx.execute("PRAGMA integrity_check")]
+    return [] if found == ["ok"] else found
 
 
 def _of_run(tx: Transaction, run_id: str, statement: str) -> list[tuple[Any, ...]]:

@@ -41,8 +41,9 @@ _RUN_TYPES: tuple[tuple[type, ...], ...] = (
 
 
 def checksum(history_id: int, first_event_id: int, data: bytes) -> int:
-    """Of a turn's events, and of the place where they belong."""
-    return zlib.crc32(data, (history_id * 0x9E3779B1 + first_event_id) & 0xFFFFFFFF)
+    """Of a turn's events, and of the place where they belong: the run's key, the turn's number, the first event's id."""
+    place = (history_id >> 32) * 0x9E3779B1 + (history_id & 0xFFFFFFFF) * 0x85EBCA6B + first_event_id
+    return zlib.crc32(data, place & 0xFFFFFFFF)
 
 
 def status_of(run_id: str, text: str) -> RunStatus:

@@ -23,6 +23,7 @@ from refold_adapters.ports import (
     Write,
 )
 from refold_adapters.sqlite import claims, reads
+from refold_adapters.sqlite.file import SqliteFile
 from refold_adapters.sqlite.group import Batch
 from refold_adapters.sqlite.sharing import give_back, share
 from refold_adapters.sqlite.trouble import closed_store
@@ -58,55 +59,58 @@ class SqliteStore:
 
     def apply(self, writes: Sequence[Write]) -> list[Outcome]:
         """Carry out writes in one commit, durable on return."""
-        if self._closed:
-            raise closed_store(self._path)
+        file = self._open_file()
         if not writes:
             return []
         batch = Batch(writes, self._clock)
-        self._file.apply(batch)
+        file.apply(batch)
         if batch.error is not None:
             raise batch.error
         return batch.outcomes
 
     def read_turns(self, run_id: str, after_turn: int = 0) -> list[StoredTurn]:
         """The committed turns of a run, in order; each is checked against its checksum."""
-        return self._file.read(lambda tx: reads.read_turns(tx, run_id, after_turn))
+        return self._open_file().read(lambda tx: reads.read_turns(tx, run_id, after_turn))
 
     def find_run(self, workflow_id: str, run_id: str | None = None) -> RunRow | None:
         """The run of that id, or the open (else the latest started) run of the workflow id."""
-        return self._file.read(lambda tx: reads.find_run(tx, workflow_id, run_id))
+        return self._open_file().read(lambda tx: reads.find_run(tx, workflow_id, run_id))
 
     def list_runs(self, filter: RunFilter) -> list[RunRow]:
         """Runs, newest first; corrupt rows are left out and logged."""
-        return self._file.read(lambda tx: reads.list_runs(tx, filter))
+        return self._open_file().read(lambda tx: reads.list_runs(tx, filter))
 
     def count_runs(self, filter: RunFilter) -> int:
         """How many runs match."""
-        return self._file.read(lambda tx: reads.count_runs(tx, filter))
+        return self._open_file().read(lambda tx: reads.count_runs(tx, filter))
 
     def list_tasks(self, run_id: str) -> list[TaskRow]:
         """The open activity tasks of a run, by ``seq``."""
-        return self._file.read(lambda tx: reads.list_tasks(tx, run_id))
+        return self._open_file().read(lambda tx: reads.list_tasks(tx, run_id))
 
     def list_timers(self, run_id: str) -> list[tuple[int, int]]:
         """``(seq, fire_at)`` of the open timers of a run, by ``seq``."""
-        return self._file.read(lambda tx: reads.list_timers(tx, run_id))
+        return self._open_file().read(lambda tx: reads.list_timers(tx, run_id))
 
     def list_inbox(self, run_id: str) -> list[InboxMessage]:
         """Messages that no turn has taken yet, in order."""
-        return self._file.read(lambda tx: reads.list_inbox(tx, run_id))
+        return self._open_file().read(lambda tx: reads.list_inbox(tx, run_id))
 
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed, by token."""
-        return self._file.read(reads.list_sessions)
+        return self._open_file().read(reads.list_sessions)
 
     def next_due_at(self, task_queues: Sequence[str], token: int | None = None) -> int | None:
         """The earliest time at which a run or a task of these queues has work, or None; may lie in the past."""
-        return self._file.read(lambda tx: claims.next_due_at(tx, task_queues, token))
+        return self._open_file().read(lambda tx: claims.next_due_at(tx, task_queues, token))
+
+    def integrity_problems(self) -> list[str]:
+        """What SQLite finds wrong with the file, at length: it reads all of it.  Empty if nothing is."""
+        return self._file.read(reads.integrity_problems)
 
     def changed_elsewhere(self) -> bool:
         """Whether another process has written since the last call."""
-        return self._file.changed_elsewhere()
+        return self._open_file().changed_elsewhere()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` after every commit to the file by this process that changed something."""
@@ -121,3 +125,8 @@ class SqliteStore:
         if self._leave_clock is not None:
             self._leave_clock()
         give_back(self._file)
+
+    def _open_file(self) -> SqliteFile:
+        if self._closed:
+            raise closed_store(self._path)
+        return self._file
