@@ -89,7 +89,7 @@ LAYERS = (
 )
 
 #: Modules of the kernel that adapters may name beside ``refold`` itself: vocabularies too long for one namespace.
-PUBLIC_SUBMODULES = ("codec", "events", "failures", "messages", "payloads", "policies")
+PUBLIC_SUBMODULES = ("codec", "events", "failures", "ids", "messages", "payloads", "policies")
 
 LINES_MAX = 450
 FUNCTION_LINES_MAX = 70

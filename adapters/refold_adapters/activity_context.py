@@ -44,7 +44,10 @@ class ActivityContext:
     """The attempt's side of an activity; safe to use from any thread."""
 
     def __init__(
-        self, info: ActivityInfo, heartbeat: Callable[[list[Any]], None], last_heartbeat_details: Sequence[Any] = ()
+        self,
+        info: ActivityInfo,
+        heartbeat: Callable[[list[Any]], None],
+        last_heartbeat_details: Sequence[Any] = (),
     ) -> None:
         self.info = info
         #: Details of the last heartbeat of an earlier attempt.

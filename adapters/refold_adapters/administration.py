@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import attrs
+
 from refold import Turn, decide_turn, evolve, fold
-from refold.messages import TerminateWorkflow
 from refold.codec import decode_message
-from refold.messages import StartWorkflow
+from refold.messages import StartWorkflow, TerminateWorkflow
 from refold_adapters.inspection import read_history
 from refold_adapters.ports import Committed, RunRow, Stale, Store, Unseen
 from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
@@ -35,8 +36,6 @@ def terminate(store: Store, row: RunRow, *, reason: str, identity: str) -> RunRo
         order = TerminateWorkflow(reason=reason, identity=identity)
         (terminated,) = decide_turn(after, [order], at=max(store.clock.now_us(), state.at))
         number = state.turn + 1
-        import attrs
-
         terminated = attrs.evolve(terminated, turn=number)
         turn = Turn(
             number=number,
@@ -62,6 +61,5 @@ def terminate(store: Store, row: RunRow, *, reason: str, identity: str) -> RunRo
             raise WorkflowNotFoundError(row.workflow_id, row.run_id)
         if isinstance(outcome, Committed):
             return found
-        if not isinstance(outcome, Stale | Unseen):
-            raise AssertionError(f"an administrative turn was answered with {outcome}")
+        assert isinstance(outcome, Stale | Unseen), outcome
         row = found

@@ -29,7 +29,9 @@ class AsyncClient:
         self._client = client
 
     @overload
-    async def start(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[R]: ...
+    async def start(
+        self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any
+    ) -> AsyncWorkflowHandle[R]: ...
     @overload
     async def start(self, workflow: str, *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[Any]: ...
     async def start(self, workflow: Any, *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[Any]:
@@ -63,7 +65,7 @@ class AsyncWorkflowHandle(Generic[R_co]):
         self._handle = handle
         self.workflow_id = handle.workflow_id
 
-    async def result(self, *, timeout: timedelta | None = None) -> R_co:
+    async def result(self, *, timeout: timedelta | None = None) -> R_co:  # noqa: ASYNC109 - as the sync handle has it
         """Wait for the run to end and return its result; raises as :meth:`WorkflowHandle.result` does."""
         future, run_id = await asyncio.to_thread(self._handle.watch)
         try:
@@ -82,7 +84,7 @@ class AsyncWorkflowHandle(Generic[R_co]):
     async def query(self, query: Query[T], *args: object) -> T: ...
     @overload
     async def query(self, query: str, *args: object) -> Any: ...
-    async def query(self, query: Query[Any] | str, *args: object) -> Any:
+    async def query(self, query: Any, *args: object) -> Any:
         """Ask the run, open or closed, at the last event of its history."""
         return await asyncio.to_thread(self._handle.query, query, *args)
 

@@ -21,7 +21,6 @@ from refold.payloads import encode
 from refold_adapters.activity_context import CURRENT, ActivityContext
 from refold_adapters.runtime_errors import ExecutionError
 
-
 if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import ProcessPoolExecutor
@@ -75,7 +74,9 @@ class Attempt:
 class ActivityRunner:
     """Carries out attempts; ``report`` is called once for each, on some thread."""
 
-    def __init__(self, report: Callable[[Attempt, AttemptOutcome], None], *, max_threads: int, max_processes: int) -> None:
+    def __init__(
+        self, report: Callable[[Attempt, AttemptOutcome], None], *, max_threads: int, max_processes: int
+    ) -> None:
         self._report = report
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="refold-activity")
         self._max_processes = max_processes
@@ -122,7 +123,9 @@ class ActivityRunner:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=_run_loop, args=(self._loop,), name="refold-async", daemon=True).start()
+                threading.Thread(
+                    target=_run_loop, args=(self._loop,), name="refold-async", daemon=True
+                ).start()
             return self._loop
 
     def _start_coroutine(self, attempt: Attempt) -> None:
@@ -197,7 +200,9 @@ def _outcome(function: Callable[[], Any]) -> AttemptOutcome:
 
 def _failed(error: BaseException) -> Raised:
     failure = failure_of(error)
-    if isinstance(error, RefoldError):  # a value that cannot be stored, a function that cannot be found: it stays so
+    if isinstance(
+        error, RefoldError
+    ):  # a value that cannot be stored, a function that cannot be found: it stays so
         failure = attrs.evolve(failure, non_retryable=True)
     return Raised(failure)
 

@@ -1,7 +1,7 @@
 """The client: starts runs and talks to them through typed handles.
 
-One rule: when a call returns, what it did is durable.  Where a worker runs in the same process, messages go into its next turn and share its
-commit; otherwise they go into the run's inbox in the store, where any worker finds them.
+One rule: when a call returns, what it did is durable.  Where a worker runs in the same process, messages go into its next turn and share
+its commit; otherwise they go into the run's inbox in the store, where any worker finds them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ from refold.payloads import Plain, decode, encode
 from refold_adapters.administration import terminate
 from refold_adapters.closings import Closings, Ending, ending_of
 from refold_adapters.inspection import WorkflowDescription, describe, load_execution, read_history
-from refold_adapters.ports import Closed, Created, CreateRun, Exists, NotFound, Outcome, RunFilter, RunRow, RunStatus, Store
+from refold_adapters.ports import (
+    Closed,
+    Created,
+    CreateRun,
+    Exists,
+    NotFound,
+    Outcome,
+    RunFilter,
+    RunRow,
+    RunStatus,
+    Store,
+)
 from refold_adapters.registry import Registry
 from refold_adapters.results import result_of
 from refold_adapters.runs import accept_write
@@ -115,7 +126,9 @@ class Client:
         :class:`PayloadError` (RF13xx) for arguments that cannot be stored or do not fit the declared types.  A repeated
         ``request_id`` starts nothing new.
         """
-        creation, message, result_type = self._creation(workflow, args, id, task_queue, id_reuse_policy, request_id)
+        creation, message, result_type = self._creation(
+            workflow, args, id, task_queue, id_reuse_policy, request_id
+        )
         run_id = creation.run_id
         outcome = self._create(creation, message)
         if isinstance(outcome, Exists) and not outcome.same_request and outcome.run_id != run_id:
@@ -123,14 +136,14 @@ class Client:
             if is_open and id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING:
                 self.handle(id, outcome.run_id).terminate("terminated by a new start of the same workflow id")
                 outcome = self._create(creation, message)
-            if isinstance(outcome, Exists):
-                if not (is_open and id_conflict_policy is WorkflowIDConflictPolicy.USE_EXISTING):
-                    raise WorkflowAlreadyStartedError(id, outcome.run_id, outcome.status.value)
+            takes_it = is_open and id_conflict_policy is WorkflowIDConflictPolicy.USE_EXISTING
+            if isinstance(outcome, Exists) and not takes_it:
+                raise WorkflowAlreadyStartedError(id, outcome.run_id, outcome.status.value)
         if isinstance(outcome, Exists):
             run_id = outcome.run_id
         return WorkflowHandle(self, id, run_id, result_type)
 
-    def _creation(
+    def _creation(  # noqa: PLR0917 - one caller's arguments, passed on
         self,
         workflow: WorkflowDefinition[..., Any] | str,
         args: tuple[Any, ...],
@@ -166,7 +179,9 @@ class Client:
         result_type = Any if definition is None else definition.result_type
         return creation, message, result_type
 
-    def _definition(self, workflow: WorkflowDefinition[..., Any] | str) -> WorkflowDefinition[..., Any] | None:
+    def _definition(
+        self, workflow: WorkflowDefinition[..., Any] | str
+    ) -> WorkflowDefinition[..., Any] | None:
         if not isinstance(workflow, str):
             return workflow
         return self.registry.workflows.get(workflow)
@@ -196,7 +211,9 @@ class Client:
                 del ending  # a run of that id was there already
         return self.attach(workflow, *args, id=id, **options).result()
 
-    def attach(self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any) -> WorkflowHandle[Any]:
+    def attach(
+        self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any
+    ) -> WorkflowHandle[Any]:
         """The handle of the run of that id: of the one that is open or has completed, or else of a new one."""
         options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
         options.setdefault("id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
@@ -205,11 +222,17 @@ class Client:
             handle: WorkflowHandle[Any] = start(workflow, *args, id=id, **options)
         except WorkflowAlreadyStartedError as error:
             definition = self._definition(workflow)
-            return WorkflowHandle(self, id, error.run_id, Any if definition is None else definition.result_type)
+            return WorkflowHandle(
+                self, id, error.run_id, Any if definition is None else definition.result_type
+            )
         return handle
 
     def _run_here(
-        self, workflow: WorkflowDefinition[..., Any] | str, args: tuple[Any, ...], id: str, options: dict[str, Any]
+        self,
+        workflow: WorkflowDefinition[..., Any] | str,
+        args: tuple[Any, ...],
+        id: str,
+        options: dict[str, Any],
     ) -> tuple[Future[Ending], Any] | None:
         """Start a run on the worker of this process and wait for nothing but its end; None if there is no such worker."""
         worker = self._local_worker
@@ -233,7 +256,9 @@ class Client:
     # Finding --------------------------------------------------------------------------------------------------------
 
     @overload
-    def handle(self, workflow_id: str, run_id: str | None = ..., *, workflow: WorkflowDefinition[P, R]) -> WorkflowHandle[R]: ...
+    def handle(
+        self, workflow_id: str, run_id: str | None = ..., *, workflow: WorkflowDefinition[P, R]
+    ) -> WorkflowHandle[R]: ...
     @overload
     def handle(self, workflow_id: str, run_id: str | None = ...) -> WorkflowHandle[Any]: ...
     def handle(
@@ -367,7 +392,11 @@ class WorkflowHandle(Generic[R_co]):
             plain: list[Plain] = [] if payload is None else [encode(payload)]
         else:
             name, plain = signal.name, signal.encode(payload)
-        self._send(SignalWorkflow(signal_name=name, input=plain, identity=self._client.identity, request_id=uuid4().hex))
+        self._send(
+            SignalWorkflow(
+                signal_name=name, input=plain, identity=self._client.identity, request_id=uuid4().hex
+            )
+        )
 
     def cancel(self, reason: str = "") -> None:
         """Ask the run to stop; it may clean up first, or go on."""
@@ -408,4 +437,3 @@ class WorkflowHandle(Generic[R_co]):
         """All events so far."""
         row = self._client.row(self.workflow_id, self.run_id)
         return read_history(self._client.store, row.run_id)
-

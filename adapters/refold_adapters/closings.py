@@ -53,7 +53,7 @@ class Closings:
         self._wake = threading.Event()
         self._stopped = False
         #: Says whether a worker of this process runs a run; then nothing needs to be looked up.
-        self.runs_here: Callable[[str], bool] = lambda run_id: False
+        self.runs_here: Callable[[str], bool] = lambda _: False
 
     def watch(self, workflow_id: str, run_id: str) -> Future[Ending] | None:
         """A future of the run's row once it is closed or parked; None if there is no such run."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from refold import Activity, WorkflowDefinition
 from refold_adapters.client import Client
@@ -19,8 +19,8 @@ from refold_adapters.worker import Worker
 class Engine(Client):
     """A client whose worker runs in the same process.
 
-    ``store`` is a place for :func:`open_store`, or a store.  Runs that an earlier process left behind go on at once.  A workflow or activity
-    type that it does not know parks the run with an error that names the known ones.  Options of :class:`Worker` are passed on.
+    ``store`` is a place for :func:`open_store`, or a store.  Runs left behind by an earlier process go on at once.  A workflow or
+    activity type that it does not know parks the run with an error that names the known ones.  Options of :class:`Worker` are passed on.
     Close it, or use it in a ``with`` statement.
     """
 
@@ -36,7 +36,9 @@ class Engine(Client):
         opened = open_store(store) if isinstance(store, str | os.PathLike) else store
         closings = Closings(opened)
         worker_options.setdefault("fail_unknown_types", True)
-        self.worker = Worker(opened, workflows=workflows, activities=activities, closings=closings, **worker_options)
+        self.worker = Worker(
+            opened, workflows=workflows, activities=activities, closings=closings, **worker_options
+        )
         super().__init__(
             opened,
             workflows=workflows,
@@ -52,8 +54,10 @@ class Engine(Client):
         self.closings.stop()
         self.store.close()
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         self.close()

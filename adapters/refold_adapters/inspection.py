@@ -42,7 +42,9 @@ def load_execution(store: Store, row: RunRow, definition: WorkflowDefinition[...
     return Execution.load(definition, read_history(store, row.run_id), input_policy=InputPolicy.WARN)
 
 
-def describe(store: Store, row: RunRow, definition: WorkflowDefinition[..., Any] | None) -> WorkflowDescription:
+def describe(
+    store: Store, row: RunRow, definition: WorkflowDefinition[..., Any] | None
+) -> WorkflowDescription:
     """A run as it stands; ``definition`` is its code, where it is known."""
     waiting: Sequence[Waiting] | None = None
     if definition is not None and row.closed_at is None:

@@ -34,7 +34,9 @@ class LiveRun:
     #: Attempts behind ``messages``, by their end.
     ended: list[Ended] = attrs.field(factory=list[Ended])
     #: Those of ``messages`` that clients of this process sent, and who waits for their acceptance.
-    accepting: list[tuple[Message, Future[Outcome]]] = attrs.field(factory=list[tuple[Message, Future[Outcome]]])
+    accepting: list[tuple[Message, Future[Outcome]]] = attrs.field(
+        factory=list[tuple[Message, Future[Outcome]]]
+    )
     redos: int = 0
 
     def begin_anew(self) -> None:

@@ -15,7 +15,9 @@ class Registry:
     """What a worker or client can run, checked once."""
 
     def __init__(
-        self, workflows: Iterable[WorkflowDefinition[..., Any]] = (), activities: Iterable[Activity[..., Any]] = ()
+        self,
+        workflows: Iterable[WorkflowDefinition[..., Any]] = (),
+        activities: Iterable[Activity[..., Any]] = (),
     ) -> None:
         self.workflows: dict[str, WorkflowDefinition[..., Any]] = {}
         self.activities: dict[str, Activity[..., Any]] = {}

@@ -24,7 +24,9 @@ from refold_adapters.runtime_errors import WorkflowFailedError, WorkflowParkedEr
 def result_of(ending: Ending, type_: Any) -> Any:
     """The result as ``type_``; raises RF5109 if the run did not complete, RF5106 if it is parked."""
     if ending.closing_event is None:
-        raise WorkflowParkedError(ending.workflow_id, ending.run_id, reason_in_words(ending.parked) or "no reason was recorded")
+        raise WorkflowParkedError(
+            ending.workflow_id, ending.run_id, reason_in_words(ending.parked) or "no reason was recorded"
+        )
     (event,) = decode_events(ending.closing_event)
     if isinstance(event, WorkflowExecutionCompleted):
         return decode(event.result, type_)

@@ -26,8 +26,8 @@ from refold_adapters.closings import Ending
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.live import Leftover, LiveRun, Made
 from refold_adapters.ports import (
-    AcceptMessage,
     Accepted,
+    AcceptMessage,
     Committed,
     CommitTurn,
     ConsumeMessages,
@@ -246,12 +246,14 @@ class Runs:
         """The turn cannot be made: what it was made of goes back to the store, and the run is parked, with the reason."""
         self.drop(live)
         self._give_back(live, self.leftovers)
-        if isinstance(error, UnknownTypeError) and live.workflow_type not in self._registry.workflows:
-            if not self._fail_unknown_types:
-                self.strangers[live.run_id] = True
-                logger.warning("%s", error, extra=live.log_fields)
-                self.leftovers.append((ReleaseRuns(token=self.token, run_ids=(live.run_id,)), None))
-                return
+        is_stranger = (
+            isinstance(error, UnknownTypeError) and live.workflow_type not in self._registry.workflows
+        )
+        if is_stranger and not self._fail_unknown_types:
+            self.strangers[live.run_id] = True
+            logger.warning("%s", error, extra=live.log_fields)
+            self.leftovers.append((ReleaseRuns(token=self.token, run_ids=(live.run_id,)), None))
+            return
         logger.error("workflow %s is parked\n%s", live.workflow_id, error, extra=live.log_fields)
         reason = json.dumps({"code": error.code, "message": str(error), "where": error.where}).encode()
         self.leftovers.append((ParkRun(token=self.token, run_id=live.run_id, reason=reason), None))
@@ -266,8 +268,7 @@ class Runs:
             else:
                 write = accept_write(live.workflow_id, live.run_id, message)
             leftovers.append((write, future))
-        for ended in live.ended:
-            leftovers.append((finish_write(self.token, ended), None))
+        leftovers.extend((finish_write(self.token, ended), None) for ended in live.ended)
 
     # What became of it ----------------------------------------------------------------------------------------------
 
@@ -275,7 +276,11 @@ class Runs:
         """The store has answered a turn."""
         live = made.live
         outcome = outcomes[-1]
-        if live.creation is not None and isinstance(outcomes[0], Exists) and outcomes[0].run_id != live.run_id:
+        if (
+            live.creation is not None
+            and isinstance(outcomes[0], Exists)
+            and outcomes[0].run_id != live.run_id
+        ):
             self._undo(made)
             self.drop(live)
             for _, future in live.accepting:
@@ -307,7 +312,9 @@ class Runs:
             else:
                 self.look_again = True  # a timer to wait for, or a task for another time or another worker
         for entry in turn.logs:
-            workflow_logger.log(getattr(logging, entry.level), "%s", entry.message, extra={**live.log_fields, **entry.fields})
+            workflow_logger.log(
+                getattr(logging, entry.level), "%s", entry.message, extra={**live.log_fields, **entry.fields}
+            )
         _complain(live, turn.complaints)
         for message, future in live.accepting:
             future.set_result(acceptance(live, message))
@@ -376,7 +383,9 @@ def acceptance(live: LiveRun, message: Message) -> Outcome:
 def accept_write(workflow_id: str, run_id: str | None, message: Message) -> AcceptMessage:
     """The write that puts a message into the inbox of a run."""
     request_id = message.request_id if isinstance(message, SignalWorkflow | CancelWorkflow) else ""
-    return AcceptMessage(workflow_id=workflow_id, run_id=run_id, data=encode_message(message), request_id=request_id)
+    return AcceptMessage(
+        workflow_id=workflow_id, run_id=run_id, data=encode_message(message), request_id=request_id
+    )
 
 
 def undelivered_events(made: Made) -> list[MessageUndelivered]:

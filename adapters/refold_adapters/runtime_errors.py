@@ -103,7 +103,8 @@ class WorkflowFailedError(ExecutionError):
     def __init__(self, workflow_id: str, run_id: str, status: str, cause: BaseException | None) -> None:
         super().__init__(
             "RF5109",
-            f"workflow {workflow_id!r} ended {status} (run {run_id})" + (f": {cause}" if cause is not None else ""),
+            f"workflow {workflow_id!r} ended {status} (run {run_id})"
+            + (f": {cause}" if cause is not None else ""),
             why="that is how its code, or whoever terminated it, ended it",
             fix="look at the cause and the history (`refold show`)",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from refold.errors import RefoldError
+from refold import RefoldError
 
 CODES: dict[str, str] = {
     "RF5001": "The store cannot be opened",

@@ -75,7 +75,9 @@ class Tasks:
         """A slot that ``can_start`` took is not used after all."""
         self.free += 1
 
-    def start_scheduled(self, event: ActivityTaskScheduled, *, run_id: str, workflow_id: str, workflow_type: str, queue: str) -> None:
+    def start_scheduled(
+        self, event: ActivityTaskScheduled, *, run_id: str, workflow_id: str, workflow_type: str, queue: str
+    ) -> None:
         """Begin the first attempt of an activity that a committed turn has just scheduled; its slot is taken already."""
         self._start(
             event,
@@ -215,7 +217,9 @@ class Tasks:
         }
         if attempt.cancel_requested:
             return Ended(attempt, ReportActivityCanceled(**common), None)
-        decision = next_attempt(attempt.options, failure, attempt=attempt.number, elapsed_us=now - attempt.scheduled_at)
+        decision = next_attempt(
+            attempt.options, failure, attempt=attempt.number, elapsed_us=now - attempt.scheduled_at
+        )
         if decision.delay_us is not None:
             retry = RetryTask(
                 token=0,
@@ -229,7 +233,9 @@ class Tasks:
             return Ended(attempt, None, retry)
         state = None if decision.retry_state is None else decision.retry_state.value
         if failure.kind == "timeout" and failure.timeout_type is not None:
-            return Ended(attempt, TimeOutActivity(timeout_type=failure.timeout_type, retry_state=state, **common), None)
+            return Ended(
+                attempt, TimeOutActivity(timeout_type=failure.timeout_type, retry_state=state, **common), None
+            )
         return Ended(attempt, FailActivity(failure=failure, retry_state=state, **common), None)
 
     # From outside ---------------------------------------------------------------------------------------------------
@@ -275,7 +281,11 @@ def finish_write(token: int, ended: Ended) -> FinishTask:
     assert ended.message is not None
     attempt = ended.attempt
     return FinishTask(
-        token=token, run_id=attempt.run_id, seq=attempt.seq, attempt=attempt.number, message=encode_message(ended.message)
+        token=token,
+        run_id=attempt.run_id,
+        seq=attempt.seq,
+        attempt=attempt.number,
+        message=encode_message(ended.message),
     )
 
 

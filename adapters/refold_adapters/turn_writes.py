@@ -34,7 +34,6 @@ _STATUS: dict[type[HistoryEvent], RunStatus] = {
 __all__ = ["commit_of", "task_queue_of"]
 
 
-
 def task_queue_of(event: ActivityTaskScheduled, run_queue: str) -> str:
     """The queue of an activity: its own, or else its run's."""
     queue: str = (event.options or {}).get("task_queue", run_queue)
@@ -48,7 +47,7 @@ def commit_of(
     run_id: str,
     turn_token: str,
     task_queue: str,
-    claim: Callable[[ActivityTaskScheduled], bool] = lambda event: False,
+    claim: Callable[[ActivityTaskScheduled], bool] = lambda _: False,
     consumed: Sequence[int] = (),
     finished: Sequence[tuple[int, int]] = (),
     undelivered: Sequence[HistoryEvent] = (),
@@ -72,7 +71,11 @@ def commit_of(
                 queue = task_queue_of(event, task_queue)
                 tasks.append(
                     NewTask(
-                        seq=event.seq, activity_type=event.activity_type, task_queue=queue, data=line, claimed=claim(event)
+                        seq=event.seq,
+                        activity_type=event.activity_type,
+                        task_queue=queue,
+                        data=line,
+                        claimed=claim(event),
                     )
                 )
             case TimerStarted() if event.event_id in asked:

@@ -175,7 +175,7 @@ class Worker:
                 self._settle_leftovers(leftovers, self.store.apply([write for write, _ in leftovers]))
             self._session.close()
         except StoreError as error:
-            logger.error("the store failed while the worker stopped: %s", error)
+            logger.error("the store failed while the worker stopped: %s", error)  # noqa: TRY400 - a coded error says it all
         finally:
             self._tasks.shutdown()
             self._stopped.set()
@@ -208,7 +208,11 @@ class Worker:
 
     def can_run(self, workflow_type: str, task_queue: str) -> bool:
         """Whether this worker would run such a workflow."""
-        return task_queue == self.task_queue and workflow_type in self.registry.workflows and not self._draining.is_set()
+        return (
+            task_queue == self.task_queue
+            and workflow_type in self.registry.workflows
+            and not self._draining.is_set()
+        )
 
     def _runs_here(self, run_id: str) -> bool:
         return self._runs.is_live(run_id)
@@ -241,7 +245,7 @@ class Worker:
         elif not self._runs.activity_ended(ended):
             self._later(finish_write(self._session.token, ended), self._look_after)
 
-    def _look_after(self, outcome: Outcome) -> None:
+    def _look_after(self, _: Outcome) -> None:
         self._look = True
 
     def _on_heartbeat(self, attempt: Attempt, details: list[Any]) -> None:
@@ -326,7 +330,9 @@ class Worker:
         if self._tasks.free > 0:
             types = tuple(self.registry.activities)
             writes.append(
-                ClaimTasks(token=token, task_queues=(self.task_queue,), activity_types=types, limit=self._tasks.free)
+                ClaimTasks(
+                    token=token, task_queues=(self.task_queue,), activity_types=types, limit=self._tasks.free
+                )
             )
         for outcome in self.store.apply(writes):
             match outcome:
@@ -379,12 +385,14 @@ class Worker:
             try:
                 return self.store.apply(batch)
             except StoreError as error:
-                logger.error("the store failed, trying again in %.2f s: %s", pause, error)
+                logger.error("the store failed, trying again in %.2f s: %s", pause, error)  # noqa: TRY400
                 if self._draining.wait(pause):
                     raise
                 pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
-    def _settle_leftovers(self, leftovers: Sequence[tuple[Write, Future[Outcome] | None]], outcomes: Sequence[Outcome]) -> None:
+    def _settle_leftovers(
+        self, leftovers: Sequence[tuple[Write, Future[Outcome] | None]], outcomes: Sequence[Outcome]
+    ) -> None:
         for (_, future), outcome in zip(leftovers, outcomes, strict=False):
             if future is not None:
                 future.set_result(outcome)

@@ -13,7 +13,15 @@ from uuid import UUID
 
 import attrs
 
-from refold.effects import ActivityType, AskPatch, Effect, RecordMarker, ScheduleActivity, StartTimer, Workflow
+from refold.effects import (
+    ActivityType,
+    AskPatch,
+    Effect,
+    RecordMarker,
+    ScheduleActivity,
+    StartTimer,
+    Workflow,
+)
 from refold.errors import DefinitionError
 from refold.events import SIDE_EFFECT_MARKER
 from refold.failures import TimeoutError, TimeoutType
@@ -52,10 +60,11 @@ E = TypeVar("E")
 class Handle(Generic[T_co]):
     """A step that was started; ``yield from handle`` waits for its result, any number of times."""
 
-    _branch: object
+    #: The kernel's side of it.
+    branch: object = attrs.field(repr=False)
 
     def __iter__(self) -> Generator[Effect[Any], object, T_co]:
-        answer: T_co = yield from Join[T_co](self._branch)
+        answer: T_co = yield from Join[T_co](self.branch)
         return answer
 
 
@@ -92,7 +101,7 @@ def all_of(a: Step[A], b: Step[B], c: Step[C], d: Step[D], e: Step[E], /) -> Gro
 def all_of(*steps: Step[A]) -> Group[tuple[A, ...]]: ...
 def all_of(*steps: Step[Any]) -> Any:
     """All results, as a tuple; the first failure cancels the other steps, waits until they have unwound, and is raised."""
-    return Group(Combine.ALL, _checked(steps, "all_of"))
+    return Group[Any](Combine.ALL, _checked(steps, "all_of"))
 
 
 def all_settled(*steps: Step[T]) -> Group[tuple[Outcome[T], ...]]:
@@ -116,7 +125,7 @@ def first_of(
 def first_of(*steps: Step[A]) -> Group[tuple[int, A]]: ...
 def first_of(*steps: Step[Any]) -> Any:
     """``(index, value)`` of the first step that ends, or its failure; the others are cancelled and unwound first."""
-    return Group(Combine.FIRST, _checked(steps, "first_of", least=1))
+    return Group[Any](Combine.FIRST, _checked(steps, "first_of", least=1))
 
 
 def any_of(*steps: Step[T]) -> Group[T]:
@@ -133,7 +142,7 @@ def cancel(handle: Handle[Any]) -> CancelStep:
     """Ask a started step to stop: it gets one ``CancelledError`` at its current ``yield``."""
     if not isinstance(handle, Handle):
         raise _misused("cancel", handle, "a handle that start() answered with")
-    return CancelStep(handle._branch)
+    return CancelStep(handle.branch)
 
 
 def shield(step: Step[T]) -> Shield[T]:
@@ -167,7 +176,10 @@ def wait_until(predicate: Callable[[], bool], *, timeout: timedelta | None = Non
 def _checked(steps: tuple[Any, ...], name: str, *, least: int = 0) -> tuple[Any, ...]:
     if len(steps) < least:
         raise DefinitionError(
-            "RF1002", f"{name}() was called without steps", why="nothing could ever decide it", fix="give it a step"
+            "RF1002",
+            f"{name}() was called without steps",
+            why="nothing could ever decide it",
+            fix="give it a step",
         )
     for step in steps:
         if not isinstance(step, Effect | Handle | Generator):
@@ -194,14 +206,16 @@ def sleep(duration: timedelta) -> StartTimer:
 
 
 @overload
-def execute_activity(name: str, /, *args: object, result_type: type[T], **options: Any) -> ScheduleActivity[T]: ...
+def execute_activity(
+    name: str, /, *args: object, result_type: type[T], **options: Any
+) -> ScheduleActivity[T]: ...
 @overload
 def execute_activity(name: str, /, *args: object, **options: Any) -> ScheduleActivity[Any]: ...
 def execute_activity(name: str, /, *args: object, result_type: Any = Any, **options: Any) -> Any:
     """Run an activity by its name, where its code is not at hand; the options are those of :class:`ActivityOptions`."""
     checked_id(name, "activity name")
     plain = ActivityOptions(**options).to_plain()
-    return ScheduleActivity(ActivityType(name, plain, decoder(result_type)), args)
+    return ScheduleActivity[Any](ActivityType(name, plain, decoder(result_type)), args)
 
 
 @overload
@@ -246,6 +260,8 @@ def info() -> Effect[WorkflowInfo]:
     return AskInfo()
 
 
-def log(message: str, *, level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO", **fields: object) -> Log:
+def log(
+    message: str, *, level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO", **fields: object
+) -> Log:
     """Log a message, once: replay is silent."""
     return Log(level, message, fields)

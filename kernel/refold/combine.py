@@ -253,7 +253,7 @@ def _cancel_gathering(run: Scheduler, gathering: Gathering) -> bool:
 
 
 def _record(
-    run: Scheduler, waiter: Waiter, kind: type[TimerCanceled] | type[ActivityTaskCancelRequested], seq: int
+    run: Scheduler, waiter: Waiter, kind: type[TimerCanceled | ActivityTaskCancelRequested], seq: int
 ) -> None:
     branch = waiter if isinstance(waiter, Branch) else waiter.branch
     run.tape.record(kind, {"seq": seq, "branch": branch.id}, run.yield_site(branch))

@@ -20,7 +20,6 @@ from refold.errors import MessageError
 from refold.flags import CURRENT_FLAGS, SCHEMA_VERSION
 from refold.state import ExecutionState, Ledger
 
-
 #: Message class to the event it becomes, for those that settle a command.
 _OUTCOMES: dict[type[ms.Message], tuple[type[ev.HistoryEvent], type[ev.HistoryEvent]]] = {
     ms.CompleteActivity: (ev.ActivityTaskScheduled, ev.ActivityTaskCompleted),

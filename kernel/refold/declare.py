@@ -35,8 +35,12 @@ class _Signature:
         self.parameters = inspect.signature(function).parameters
         for parameter in self.parameters.values():
             if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                raise _misuse(f"{what} takes **{parameter.name}", "arguments are stored in order, without names")
-        required = [p for p in self.parameters.values() if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+                raise _misuse(
+                    f"{what} takes **{parameter.name}", "arguments are stored in order, without names"
+                )
+        required = [
+            p for p in self.parameters.values() if p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+        ]
         self.count_min = len(required)
         variadic = any(p.kind is p.VAR_POSITIONAL for p in self.parameters.values())
         self.count_max = 10**6 if variadic else len(self.parameters)
@@ -68,7 +72,9 @@ class _Signature:
         try:
             bound = inspect.signature(self.function).bind(*args, **kwargs)
         except TypeError as error:
-            raise _misuse(f"{self.what} was called with other arguments than it takes: {error}", "see its signature") from None
+            raise _misuse(
+                f"{self.what} was called with other arguments than it takes: {error}", "see its signature"
+            ) from None
         bound.apply_defaults()
         return bound.args
 
@@ -101,7 +107,12 @@ class Activity(Generic[P, T]):
     """
 
     def __init__(
-        self, fn: Callable[P, Any], name: str, options: ActivityOptions, executor: str, signature: _Signature | None = None
+        self,
+        fn: Callable[P, Any],
+        name: str,
+        options: ActivityOptions,
+        executor: str,
+        signature: _Signature | None = None,
     ) -> None:
         self.fn = fn
         self.name = checked_id(name, "activity name")
@@ -116,6 +127,7 @@ class Activity(Generic[P, T]):
         return f"<activity {self.name}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ScheduleActivity[T]:
+        """The effect that runs it, to be yielded from a workflow."""
         return ScheduleActivity(self.type, self._signature.positional(args, kwargs))
 
     @cached_property
@@ -184,10 +196,15 @@ def activity(
 
     def declare(function: Callable[..., Any]) -> Activity[..., Any]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise _misuse(f"{function!r} cannot be an activity", "an activity is a function that returns, sync or async")
+            raise _misuse(
+                f"{function!r} cannot be an activity", "an activity is a function that returns, sync or async"
+            )
         is_async = inspect.iscoroutinefunction(function)
         if executor not in (None, "thread", "process") or (is_async and executor is not None):
-            raise _misuse(f"executor={executor!r} does not fit {function!r}", "a sync function runs in a thread or a process")
+            raise _misuse(
+                f"executor={executor!r} does not fit {function!r}",
+                "a sync function runs in a thread or a process",
+            )
         label = name or getattr(function, "__name__", "")
         place = "async" if is_async else executor or "thread"
         return Activity(function, str(label), settings, place)
@@ -209,7 +226,12 @@ class WorkflowDefinition(Generic[P, T]):
     Calling it makes an inert :class:`Routine`, so that a workflow composes into another by ``yield from``.
     """
 
-    def __init__(self, fn: Callable[P, Workflow[T]], name: str, failure_exception_types: tuple[type[BaseException], ...]) -> None:
+    def __init__(
+        self,
+        fn: Callable[P, Workflow[T]],
+        name: str,
+        failure_exception_types: tuple[type[BaseException], ...],
+    ) -> None:
         self.fn = fn
         self.name = checked_id(name, "workflow name")
         #: Exceptions that fail the run, besides the failures of refold; any other parks it as a bug.
@@ -222,6 +244,7 @@ class WorkflowDefinition(Generic[P, T]):
         return f"<workflow {self.name}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Routine[T]:
+        """The workflow as a step of another one."""
         return Routine(self.fn, args, kwargs)
 
     @property
@@ -261,7 +284,9 @@ def workflow(
 
     def declare(function: Callable[..., Any]) -> WorkflowDefinition[..., Any]:
         if not inspect.isgeneratorfunction(function):
-            kind = "an async function" if inspect.iscoroutinefunction(function) else "not a generator function"
+            kind = (
+                "an async function" if inspect.iscoroutinefunction(function) else "not a generator function"
+            )
             if inspect.isasyncgenfunction(function):
                 kind = "an async generator"
             raise DefinitionError(
@@ -341,5 +366,7 @@ class Query(Generic[T]):
     def answer(self, function: Callable[..., T]) -> AnswerQuery:
         """From now on, answer with ``function``, which reads the workflow's variables and must not yield."""
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-            raise _misuse(f"the answer of query {self.name!r} is a generator or coroutine", "a query only reads")
+            raise _misuse(
+                f"the answer of query {self.name!r} is a generator or coroutine", "a query only reads"
+            )
         return AnswerQuery(self.name, function)

@@ -53,11 +53,17 @@ class Divergence:
     def report(self) -> str:
         """The two sides in words."""
         lines = [f"after   {describe(event)}" for event in self.before[-EVENTS_SHOWN:]]
-        lines.append(f"history {describe(self.recorded)}" if self.recorded is not None else "history nothing more in this turn")
+        lines.append(
+            f"history {describe(self.recorded)}"
+            if self.recorded is not None
+            else "history nothing more in this turn"
+        )
         if self.produced is None:
             lines.append("code    nothing more in this turn")
         else:
-            lines.append(f"code    {_call(self.produced.kind, self.produced.fields)}{_at(self.produced.source)}")
+            lines.append(
+                f"code    {_call(self.produced.kind, self.produced.fields)}{_at(self.produced.source)}"
+            )
         lines.append(self.reason)
         return "\n    ".join(lines)
 

@@ -52,7 +52,7 @@ class ActivityType(Generic[T]):
     """What the kernel needs to know of an activity: its name, its options as plain data, and how to read its result."""
 
     name: str
-    options: dict[str, Plain] = attrs.field(factory=dict)
+    options: dict[str, Plain] = attrs.field(factory=dict[str, Plain])
     #: Turns the plain result into the declared type; ``None`` where it is taken as it is.
     decode: Callable[[Plain], T] | None = attrs.field(default=None, eq=False)
 

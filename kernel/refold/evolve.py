@@ -59,7 +59,10 @@ def apply(ledger: Ledger, event: ev.HistoryEvent) -> None:
 
 def _check_position(ledger: Ledger, event: ev.HistoryEvent) -> None:
     if event.event_id != ledger.last_event_id + 1:
-        raise _corrupt(event, f"it should be number {ledger.last_event_id + 1}: events are missing, repeated or out of order")
+        raise _corrupt(
+            event,
+            f"it should be number {ledger.last_event_id + 1}: events are missing, repeated or out of order",
+        )
     if event.turn < ledger.turn:
         raise _corrupt(event, f"its turn {event.turn} comes after turn {ledger.turn}")
     if ledger.closed is not None and type(event) is not ev.MessageUndelivered:
@@ -197,7 +200,10 @@ def _activity_cancel(ledger: Ledger, event: ev.ActivityTaskCancelRequested) -> N
 
 
 def _child_started(ledger: Ledger, event: ev.ChildWorkflowExecutionStarted) -> None:
-    if ledger.pending.get(event.seq).__class__ is not ev.StartChildWorkflowExecutionInitiated or event.seq in ledger.children:
+    if (
+        ledger.pending.get(event.seq).__class__ is not ev.StartChildWorkflowExecutionInitiated
+        or event.seq in ledger.children
+    ):
         raise _corrupt(event, f"no child with seq {event.seq} was to be started")
     ledger.children[event.seq] = event.run_id
 
@@ -213,7 +219,9 @@ _settle_activity = _outcome_of(ev.ActivityTaskScheduled, "activity")
 _settle_timer = _outcome_of(ev.TimerStarted, "timer")
 _settle_child = _outcome_of(ev.StartChildWorkflowExecutionInitiated, "child")
 _settle_signal = _outcome_of(ev.SignalExternalWorkflowExecutionInitiated, "signal to another run")
-_settle_cancel = _outcome_of(ev.RequestCancelExternalWorkflowExecutionInitiated, "cancel request to another run")
+_settle_cancel = _outcome_of(
+    ev.RequestCancelExternalWorkflowExecutionInitiated, "cancel request to another run"
+)
 
 _APPLY: dict[type[ev.HistoryEvent], Callable[[Ledger, Any], None]] = {
     ev.WorkflowExecutionStarted: _started,

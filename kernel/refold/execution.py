@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import count, pairwise
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -334,7 +334,7 @@ class Execution:
         main = self._run.main
         return () if main is None else tuple(discard(main))
 
-    def __enter__(self) -> Execution:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -11,7 +11,7 @@ A live turn and a replayed one run the same code; only the tape differs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from refold import events as ev
 from refold.branches import Waiter, discard
@@ -33,7 +33,6 @@ from refold.payloads import encode
 from refold.performers import register_performers
 from refold.scheduler import Scheduler, task_error
 from refold.tape import encoded
-
 
 register_performers()
 
@@ -170,5 +169,6 @@ def _terminal_event(
 
 def _fails_the_run(definition: WorkflowDefinition[..., Any], error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return all(_fails_the_run(definition, inner) for inner in error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return all(_fails_the_run(definition, inner) for inner in group.exceptions)
     return isinstance(error, (FailureError, CancelledError, *definition.failure_exception_types))

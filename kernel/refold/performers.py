@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from refold import events as ev
@@ -61,7 +61,7 @@ def _schedule_activity(run: Scheduler, waiter: Waiter, branch: Branch, effect: S
     activity = effect.activity
     event: Any = run.tape.recorded_activity(branch.id, activity.name, effect.args)
     if event is None:
-        fields = {
+        fields: dict[str, Any] = {
             "seq": run.ledger.last_seq + 1,
             "branch": branch.id,
             "activity_type": activity.name,
@@ -198,12 +198,13 @@ def _gather(
 
 def _begin(run: Scheduler, slot: Slot, branch: Branch, step: Any) -> None:
     """Begin one step of a gathering: an effect where it stands, anything else as a branch of its own."""
+    kind: type[Any] = type(step)
     if isinstance(step, Handle) or (isinstance(step, Effect) and not isinstance(step, Routine)):
         try:
             if isinstance(step, Handle):
-                value = _join_branch(run, slot, branch, step._branch)
+                value = _join_branch(run, slot, branch, step.branch)
             else:
-                value = PERFORMERS[step.__class__](run, slot, branch, step)
+                value = PERFORMERS[kind](run, slot, branch, step)
         except WorkflowTaskError:
             raise
         except DefinitionError as mistake:
@@ -235,10 +236,9 @@ def _check_depth(depth: int, branch: Branch) -> None:
 
 
 def _generator(step: Any) -> Generator[Effect[Any], object, Any]:
-    if isinstance(step, Generator):
-        return step
-    generator: Generator[Effect[Any], object, Any] = step.__iter__()
-    return generator
+    return cast(
+        "Generator[Effect[Any], object, Any]", step if isinstance(step, Generator) else step.__iter__()
+    )
 
 
 def _start(run: Scheduler, waiter: Waiter, branch: Branch, effect: Start[Any]) -> Handle[Any]:

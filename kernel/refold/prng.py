@@ -33,7 +33,9 @@ class Random:
         if bits < 0:
             raise ValueError("number of bits must be non-negative")
         while self._left < bits:
-            block = hashlib.blake2b(self._counter.to_bytes(8, "big"), key=self._seed, digest_size=_BLOCK_BYTES)
+            block = hashlib.blake2b(
+                self._counter.to_bytes(8, "big"), key=self._seed, digest_size=_BLOCK_BYTES
+            )
             self._bits |= int.from_bytes(block.digest(), "little") << self._left
             self._left += _BLOCK_BITS
             self._counter += 1

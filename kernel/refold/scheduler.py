@@ -168,10 +168,10 @@ class Scheduler:
                     value = decode(value)
                 except DefinitionError as misfit:
                     value, error = None, misfit
-        if waiter.__class__ is Slot:
+        if isinstance(waiter, Slot):
             settle(self, waiter, value, error, queued=False)
         else:
-            self.resume(waiter, value, error)  # type: ignore[arg-type]
+            self.resume(waiter, value, error)
 
     def completed(self, seq: int, value: Any, error: BaseException | None = None) -> None:
         """A command has its outcome; nobody may be waiting for it any more."""

@@ -65,16 +65,20 @@ class Ledger:
     #: The highest ``seq`` used by a command.
     last_seq: int = 0
     #: Commands without an outcome, by ``seq``.
-    pending: dict[int, Pending] = attrs.field(factory=dict)
+    pending: dict[int, Pending] = attrs.field(factory=dict[int, Pending])
     #: Cancel requests for pending activities, by ``seq``.
-    cancelling: dict[int, ActivityTaskCancelRequested] = attrs.field(factory=dict)
+    cancelling: dict[int, ActivityTaskCancelRequested] = attrs.field(
+        factory=dict[int, ActivityTaskCancelRequested]
+    )
     #: Children that have started, ``seq`` to run id.
-    children: dict[int, str] = attrs.field(factory=dict)
-    updates: dict[str, WorkflowExecutionUpdateAccepted] = attrs.field(factory=dict)
+    children: dict[int, str] = attrs.field(factory=dict[int, str])
+    updates: dict[str, WorkflowExecutionUpdateAccepted] = attrs.field(
+        factory=dict[str, WorkflowExecutionUpdateAccepted]
+    )
     #: Request ids that were heard, to the event they became.
-    request_ids: dict[str, int] = attrs.field(factory=dict)
+    request_ids: dict[str, int] = attrs.field(factory=dict[str, int])
     #: Answers given to ``patched``, by id, as far as they are recorded.
-    patches: dict[str, bool] = attrs.field(factory=dict)
+    patches: dict[str, bool] = attrs.field(factory=dict[str, bool])
     signals: int = 0
     cancel_requests: int = 0
     paused: bool = False
@@ -124,7 +128,9 @@ class ExecutionState:
 
     def thaw(self) -> Ledger:
         """A private copy that can be folded on."""
-        fields: dict[str, Any] = {field.name: getattr(self, field.name) for field in attrs.fields(ExecutionState)}
+        fields: dict[str, Any] = {
+            field.name: getattr(self, field.name) for field in attrs.fields(ExecutionState)
+        }
         for name in ("pending", "cancelling", "children", "updates", "request_ids", "patches"):
             fields[name] = dict(fields[name])
         return Ledger(**fields)

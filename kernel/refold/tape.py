@@ -11,7 +11,7 @@ end of their turn are a divergence, unless they are deprecated.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from refold import events as ev
 from refold.divergence import Divergence, InputPolicy, Produced
@@ -68,7 +68,9 @@ class Tape:
         apply(self.ledger, event)
         return event
 
-    def recorded_activity(self, branch: int, name: str, args: tuple[Any, ...]) -> ev.ActivityTaskScheduled | None:
+    def recorded_activity(
+        self, branch: int, name: str, args: tuple[Any, ...]
+    ) -> ev.ActivityTaskScheduled | None:
         """The recorded event if it plainly is this activity, folded; None leaves it to ``record``, which says all there is to say."""
         history = self.history
         pos = self.pos
@@ -77,7 +79,7 @@ class Tape:
         event = history[pos]
         ledger = self.ledger
         if (
-            event.__class__ is ev.ActivityTaskScheduled
+            isinstance(event, ev.ActivityTaskScheduled)
             and event.turn == self.turn
             and event.activity_type == name
             and event.branch == branch
@@ -108,9 +110,13 @@ class Tape:
     def _match(self, kind: type[ev.HistoryEvent], fields: dict[str, Any], source: str) -> ev.HistoryEvent:
         recorded = self._upcoming()
         if recorded is None:
-            raise self.diverged(None, Produced(kind.__name__, fields, source), "The code goes on where its history does not.")
+            raise self.diverged(
+                None, Produced(kind.__name__, fields, source), "The code goes on where its history does not."
+            )
         if recorded.__class__ is not kind:
-            raise self.diverged(recorded, Produced(kind.__name__, fields, source), "They are different commands.")
+            raise self.diverged(
+                recorded, Produced(kind.__name__, fields, source), "They are different commands."
+            )
         always, by_policy = _COMPARED[kind]
         for name in always:
             if getattr(recorded, name) != fields[name]:
@@ -157,7 +163,9 @@ class Tape:
                 and not event.deprecated
                 and not asked.get(event.patch_id)
             ):
-                raise self.diverged(event, None, f"Nothing asks for patch {event.patch_id!r} any more; deprecate it first.")
+                raise self.diverged(
+                    event, None, f"Nothing asks for patch {event.patch_id!r} any more; deprecate it first."
+                )
 
     def diverged(self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str) -> Any:
         """The error for two sides that do not agree."""
@@ -165,7 +173,13 @@ class Tape:
         place = self.pos
         event_id = history[place].event_id if place < len(history) else len(history)
         return Divergence(
-            self.ledger.started, self.turn, event_id, recorded, produced, tuple(history[max(0, place - 5) : place]), reason
+            self.ledger.started,
+            self.turn,
+            event_id,
+            recorded,
+            produced,
+            tuple(history[max(0, place - 5) : place]),
+            reason,
         ).error()
 
 
@@ -183,12 +197,18 @@ def _same_atoms(recorded: Sequence[Plain], args: tuple[Any, ...]) -> bool:
 def _same(recorded: Any, produced: Any) -> bool:
     """Whether plain data is the same, types included: True is not 1, nor is 1 the same as 1.0."""
     if isinstance(recorded, list | tuple) and isinstance(produced, list | tuple):
-        return len(recorded) == len(produced) and all(map(_same, recorded, produced))
+        old, new = cast("Sequence[Plain]", recorded), cast("Sequence[Plain]", produced)
+        return len(old) == len(new) and all(map(_same, old, new))
     if isinstance(recorded, dict) and isinstance(produced, dict):
-        return recorded.keys() == produced.keys() and all(_same(value, produced[key]) for key, value in recorded.items())
+        before, now = cast("dict[str, Plain]", recorded), cast("dict[str, Plain]", produced)
+        return before.keys() == now.keys() and all(_same(value, now[key]) for key, value in before.items())
     if isinstance(recorded, Failure) and isinstance(produced, Failure):
-        return (recorded.kind, recorded.type, recorded.message) == (produced.kind, produced.type, produced.message)
-    return recorded.__class__ is produced.__class__ and bool(recorded == produced)
+        return (recorded.kind, recorded.type, recorded.message) == (
+            produced.kind,
+            produced.type,
+            produced.message,
+        )
+    return type(cast(object, recorded)) is type(cast(object, produced)) and bool(recorded == produced)
 
 
 def encoded(args: tuple[Any, ...]) -> list[Plain]:

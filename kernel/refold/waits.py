@@ -123,7 +123,7 @@ class Routine(Effect[T_co]):
 
     function: Callable[..., Workflow[T_co]]
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = attrs.field(factory=dict)
+    kwargs: dict[str, Any] = attrs.field(factory=dict[str, Any])
 
     def __iter__(self) -> Generator[Effect[Any], object, T_co]:
         maker = MAKER.get()
@@ -161,7 +161,7 @@ class Log(Effect[None]):
 
     level: str
     message: str
-    fields: dict[str, object] = attrs.field(factory=dict)
+    fields: dict[str, object] = attrs.field(factory=dict[str, object])
 
 
 @attrs.frozen(kw_only=True)

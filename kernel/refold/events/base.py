@@ -6,7 +6,6 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
-
 PlainDict: TypeAlias = dict[str, Any]
 
 
