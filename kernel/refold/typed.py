@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Literal, TypeVar, Union, cast
+from typing import Any, Literal, TypeVar, Union
 
 import attrs
 
@@ -75,13 +75,12 @@ def _make(type_: Any) -> Reader:
     if base in _DICTS:
         return _dict(*(args or (str, Any)))
     if base is tuple:
-        return _tuple(args)
-    if isinstance(base, type):
-        return _class(cast(type[Any], base), args)
-    return _nothing(type_)
+        return _tuple(args if origin else (Any, ...))
+    reader = _class_reader(base, args) if isinstance(base, type) else None
+    return reader or _nothing(type_)
 
 
-def _class(cls: Any, args: tuple[Any, ...]) -> Reader:
+def _class_reader(cls: Any, args: tuple[Any, ...]) -> Reader | None:
     if issubclass(cls, Enum):
         return enum_reader(cls)
     if tuple in cls.__mro__ and hasattr(cls, "_fields"):
@@ -92,7 +91,7 @@ def _class(cls: Any, args: tuple[Any, ...]) -> Reader:
         return _Class(cls, args, _attrs_fields(cls))
     if dataclasses.is_dataclass(cls):
         return _Class(cls, args, _dataclass_fields(cls))
-    return _nothing(cls)
+    return None
 
 
 def _alias(alias: Any) -> Reader:
@@ -134,10 +133,10 @@ def _items(plain: list[Any], reader: Reader) -> list[Any]:
 
 
 def _tuple(args: tuple[Any, ...]) -> Reader:
-    if not args or args[-1] is Ellipsis:
-        reader = reader_of(args[0] if args else Any)
+    if args and args[-1] is Ellipsis:
+        reader = reader_of(args[0])
         return lambda plain: tuple(_items(need(plain, list), reader))
-    readers = [] if args == ((),) else [reader_of(arg) for arg in args]
+    readers = [reader_of(arg) for arg in args]
     return lambda plain: tuple(_fields_in_order(need(plain, list), readers, len(readers)))
 
 
@@ -186,14 +185,18 @@ def _union(members: tuple[Any, ...]) -> Reader:
 
     def read(plain: Any) -> Any:
         fits: list[tuple[int, Any, Any]] = []
-        problems: list[str] = []
+        problems: list[tuple[Any, Misfit]] = []
         for member, reader in readers:
             try:
                 fits.append((_precedence(member, reader, plain), member, reader(plain)))
             except Misfit as error:
-                problems.append(f"{name_of(member)}: {error}")
+                if member is not _NONE:
+                    problems.append((member, error))
         if not fits:
-            refuse(f"it fits no member of the union ({'; '.join(problems)})")
+            if len(problems) == 1:
+                raise problems[0][1]
+            said = "; ".join(f"{name_of(member)}: {error}" for member, error in problems)
+            refuse(f"it fits no member of the union ({said})")
         best = max(rank for rank, _, _ in fits)
         (first, value), *others = [(member, value) for rank, member, value in fits if rank == best]
         for member, other in others:
@@ -259,13 +262,15 @@ class _Class:
     def _resolved(self) -> dict[str, _ClassField]:
         try:
             hints = typing.get_type_hints(self.cls)
+            marked = typing.get_type_hints(self.cls, include_extras=True)
         except NameError as error:
             raise Misfit(f"the annotations of {self.cls.__qualname__} cannot be resolved: {error}") from error
         parameters = dict(zip(getattr(self.cls, "__parameters__", ()), self.args, strict=False))
-        return {
-            name: _ClassField(argument, reader_of(_substituted(hints.get(name, Any), parameters)), required)
-            for name, (argument, required) in self.names.items()
-        }
+        fields: dict[str, _ClassField] = {}
+        for name, (argument, required) in self.names.items():
+            reader = reader_of(_substituted(hints.get(name, Any), parameters))
+            fields[name] = _ClassField(argument, reader, _is_required(marked.get(name), required))
+        return fields
 
     def overlap(self, plain: dict[str, Any]) -> int:
         """How many names of the data the class knows."""
@@ -299,3 +304,11 @@ def _dataclass_fields(cls: Any) -> dict[str, tuple[str, bool]]:
 
 def _typed_dict_fields(cls: Any) -> dict[str, tuple[str, bool]]:
     return {name: (name, name in cls.__required_keys__) for name in cls.__annotations__}
+
+
+def _is_required(hint: Any, required: bool) -> bool:
+    """What ``Required`` and ``NotRequired`` say; the class itself does not see them where annotations are text."""
+    origin = typing.get_origin(hint)
+    if origin is typing.NotRequired:
+        return False
+    return required or origin is typing.Required
