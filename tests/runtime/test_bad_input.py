@@ -158,7 +158,12 @@ def test_undeclared_and_doubled_functions_are_refused(store: Store) -> None:
     def other(value: Any) -> Any:
         return value
 
-    for wrong in ({"workflows": [lambda: None]}, {"activities": [print]}, {"activities": [identity, other]}):
+    wrongs: list[dict[str, Any]] = [
+        {"workflows": [lambda: None]},
+        {"activities": [print]},
+        {"activities": [identity, other]},
+    ]
+    for wrong in wrongs:
         with pytest.raises(ExecutionError, match="RF5111"):
             Worker(store, **wrong)
 
