@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -262,6 +262,10 @@ def _bare_error(failure: Failure) -> BaseException:
 
 
 def _message(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        members = [f"{type(member).__name__}: {_message(member)}" for member in group.exceptions]
+        return f"{group.message} ({'; '.join(members)})"
     message = getattr(error, "message", None)
     if isinstance(message, str) and message:
         return message
