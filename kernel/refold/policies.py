@@ -112,7 +112,8 @@ class RetryPolicy:
     non_retryable_error_types: Sequence[str] = attrs.field(default=(), converter=_as_tuple)
 
     def __attrs_post_init__(self) -> None:
-        microseconds(self.initial_interval, "initial_interval", zero=True)
+        if microseconds(self.initial_interval, "initial_interval", zero=True) is None:
+            raise _refuse("initial_interval", "it is None")
         microseconds(self.maximum_interval, "maximum_interval")
         if not _is_finite(self.backoff_coefficient) or self.backoff_coefficient < 1:
             raise _refuse(
