@@ -5,6 +5,7 @@ Run it with ``python -m examples.approval``.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import Enum
 
 import attrs
@@ -54,6 +55,10 @@ def approve(subject: str) -> Workflow[ApprovalResult]:
     return ApprovalResult(Verdict.REJECTED, answer.approver, answer.comment or "no reason given")
 
 
+#: Longer than this, nothing here takes.
+PATIENCE = timedelta(seconds=10)
+
+
 def main() -> None:
     """One subject is approved, another is not."""
     with Engine("memory:", workflows=[approve], activities=[]) as engine:
@@ -62,8 +67,8 @@ def main() -> None:
         print(f"approval-1 waits for {new_desk.query(waiting_for)}")
         new_desk.signal(approval, Approval(approved=True, approver="Amina"))
         gold_desk.signal(approval, Approval(approved=False, approver="Bo", comment="too heavy"))
-        print(f"approval-1: {new_desk.result(timeout=10)}")
-        print(f"approval-2: {gold_desk.result(timeout=10)}")
+        print(f"approval-1: {new_desk.result(timeout=PATIENCE)}")
+        print(f"approval-2: {gold_desk.result(timeout=PATIENCE)}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Run it with ``python -m examples.monitored``.
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
@@ -38,7 +38,7 @@ status = Query("status", WorkflowStatus)
 @activity
 def count_words(text: str) -> int:
     """The work of one part; it takes its time."""
-    time.sleep(0.2)
+    time.sleep(0.25)
     return len(text.split())
 
 
@@ -68,14 +68,19 @@ def main() -> None:
     """Start the job, and look at it until it is done."""
     with Engine("memory:", workflows=[count_all], activities=[count_words]) as engine:
         handle = engine.start(count_all, POEM, id="monitored-1")
-        seen = None
-        while seen is None or seen.progress < 1.0:
-            current = handle.query(status)
-            if current != seen:
-                print(f"{current.progress:4.0%}  {current.current_state}")
-            seen = current
-            time.sleep(0.05)
-        print(handle.result(timeout=10))
+        output: Output | None = None
+        while output is None:
+            try:
+                output = handle.result(timeout=timedelta(seconds=0.2))
+            except TimeoutError:
+                show(handle.query(status))
+        show(handle.query(status))  # a closed run answers, too
+        print(output)
+
+
+def show(current: WorkflowStatus) -> None:
+    """One line of progress."""
+    print(f"{current.progress:4.0%}  {current.current_state}")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +20,7 @@ from threading import Thread
 import attrs
 import pytest
 
-from examples.orders.audit import Outcome, absorbed, audit
+from examples.orders.audit import PROMISES, Outcome, absorbed, audit
 from examples.orders.book import (
     Book,
     Unreadable,
@@ -28,8 +30,13 @@ from examples.orders.book import (
     parse_quantity,
     read_book,
 )
+from examples.orders.clerk import Clerk, decide
+from examples.orders.crashes import Killer
 from examples.orders.ledger import Caller, Entry, Ledger, Refused, Try
 from examples.orders.model import Order
+from examples.orders.report import table
+from examples.orders.workflow import process_order
+from refold_adapters import Client, open_store
 
 ROOT = Path(__file__).parents[1]
 ORDERS_CSV = ROOT / "examples" / "orders.csv"
@@ -203,7 +210,7 @@ def test_charging_twice_with_one_key_gives_the_first_charge_and_writes_both_trie
     assert first == again
     assert [first] == ledger.entries()
     assert [("k", 1), ("k", 2)] == [(t.key, t.attempt) for t in ledger.tries()]
-    assert 1 == absorbed(ledger.tries())
+    assert (1, 0) == absorbed(ledger.tries())
 
 
 def test_charging_with_another_key_is_another_charge(ledger: Ledger) -> None:
@@ -269,6 +276,8 @@ def test_nothing_is_shipped_that_is_not_set_aside(ledger: Ledger) -> None:
 _CHARGE_UNTIL_KILLED = """
 import sys
 from decimal import Decimal
+from examples.orders.clerk import Clerk, decide
+from examples.orders.crashes import Killer
 from examples.orders.ledger import Caller, Ledger
 ledger = Ledger(sys.argv[1], {})
 for number in range(1_000_000):
@@ -460,3 +469,124 @@ def test_the_audit_finds_an_effect_that_nobody_asked_for(day: Day) -> None:
 def test_the_approval_window_is_part_of_the_order() -> None:
     book = parse_book([f"{HEAD}\n", "1,A,street,mug,1,2.50,c\n"], approval_window=timedelta(seconds=3))
     assert [timedelta(seconds=3)] == [line.order.approval_window for line in book.lines]
+
+
+# The shop ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clerk() -> Iterator[Clerk]:
+    with closing(open_store("memory:")) as store:
+        yield Clerk(Client(store, workflows=[process_order]))
+
+
+def test_the_checked_in_book_becomes_237_orders_and_31_rejections_each_with_a_reason(
+    clerk: Clerk, book: Book
+) -> None:
+    clerk.take_in(book)
+    assert (237, 31) == (len(clerk.orders), len(clerk.rejections))
+    assert [] == [rejection for rejection in clerk.rejections if not rejection.reason]
+    assert clerk.orders.keys() == clerk.open_orders()
+
+
+def test_a_duplicate_is_refused_by_the_store_and_the_reason_says_whether_it_was_the_same(
+    clerk: Clerk,
+) -> None:
+    clerk.take_in(rows("1,A,street,mug,1,2.50,c", "1 ,A,street,mug,1,2.5,c", "1,A,street,mug,2,2.50,c"))
+    expected = ["already started: line 2, the same again", "already started: line 2, with other contents"]
+    assert expected == [rejection.reason for rejection in clerk.rejections]
+    assert 1 == clerk.orders["1"].quantity
+
+
+def test_a_duplicate_is_refused_also_when_the_first_has_ended(clerk: Clerk) -> None:
+    clerk.take_in(rows("1,A,street,mug,1,2.50,c"))
+    clerk.client.handle("1").terminate("done with")
+    clerk.take_in(rows("1,A,street,mug,1,2.50,c"))
+    assert ["already started: line ?, the same again"] == [rejection.reason for rejection in clerk.rejections]
+
+
+def test_an_id_that_refold_does_not_take_is_a_rejection(clerk: Clerk) -> None:
+    clerk.take_in(rows(f"{'9' * 2000},A,street,mug,1,2.50,c"))
+    assert {} == clerk.orders
+    assert clerk.rejections[0].reason.startswith("refused by refold: the workflow id is not acceptable")
+
+
+def test_an_order_that_is_still_open_says_what_it_waits_for(clerk: Clerk) -> None:
+    clerk.take_in(rows("1,A,street,mug,1,2.50,c"))
+    assert "waits for no activity, 0 timers; 1 messages are still to be taken" == clerk.why_open("1")
+
+
+@pytest.mark.parametrize(
+    ("item", "quantity", "expected"),
+    [("mug", 200, True), ("desk", 700, False), ("server rack", 200, None)],
+)
+def test_the_manager_says_yes_or_no_or_nothing(item: str, quantity: int, expected: bool | None) -> None:
+    answer = decide(attrs.evolve(order("1", quantity), item=item))
+    assert expected == (None if answer is None else answer.approved)
+
+
+def test_every_violation_belongs_to_a_promise() -> None:
+    source = (ROOT / "examples" / "orders" / "audit.py").read_text()
+    rules = set(re.findall(r'Violation\(\s*"([^"]+)"', source))
+    assert rules == set().union(*PROMISES.values())
+
+
+def test_kills_are_drawn_by_seed_within_the_first_three_quarters_of_the_work() -> None:
+    plans = [Killer.plan(6, 700, random.Random(seed)) for seed in (1, 1, 2)]
+    due = [next(tries for tries in range(700) if plan.is_due(tries)) for plan in plans]
+    assert due[0] == due[1] != due[2]
+    assert not Killer.plan(1, 8, random.Random(1)).is_due(0)
+    assert Killer.plan(1, 8, random.Random(1)).is_due(6)
+
+
+def test_a_table_is_printed_in_plain_columns_where_rich_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    table("Outcomes", ["outcome", "orders"], [("completed", 12), ("[red]failed", 3)])
+    expected = (
+        "\nOutcomes\noutcome      orders\n-----------  ------\ncompleted        12\n[red]failed       3\n"
+    )
+    assert expected == capsys.readouterr().out
+
+
+def test_a_table_takes_what_comes_from_outside_as_text_and_not_as_markup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table("Outcomes", ["reason"], [("[red]no[/red]",)])
+    assert "[red]no[/red]" in capsys.readouterr().out
+
+
+# The whole of it --------------------------------------------------------------------------------------------------------
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "examples.demo", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+
+
+def test_the_demo_kills_its_worker_and_every_promise_is_kept(tmp_path: Path) -> None:
+    done = run_demo(str(tmp_path), "--limit", "30", "--kills", "2", "--seed", "7", "--approval-window", "2")
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert 2 == len(re.findall(r"kill -9 number \d: [1-9]\d* orders open", done.stdout))
+    assert "30 orders, 2 times kill -9" in done.stdout
+    assert "none happened twice" in done.stdout
+    assert "VIOLATION" not in done.stdout
+    ledger = Ledger(tmp_path / "ledger.db", {})
+    processes = {one.process for one in ledger.tries()}
+    ledger.close()
+    assert 3 == len(processes)
+
+
+def test_the_demo_exits_with_1_if_a_promise_is_broken(tmp_path: Path) -> None:
+    done = run_demo(str(tmp_path), "--limit", "0", "--kills", "1", "--seed", "7")
+    assert 1 == done.returncode
+    assert "VIOLATION too few kills: '': 0 of 1 kills met an order in flight" in done.stdout
+    assert "FAILED in" in done.stdout
+
+
+def test_the_demo_refuses_a_directory_with_files_in_it(tmp_path: Path) -> None:
+    (tmp_path / "something").write_text("here")
+    done = run_demo(str(tmp_path))
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "is not empty" in done.stderr

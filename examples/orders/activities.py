@@ -9,14 +9,17 @@ The functions know nothing of workflows.  Before any of them runs, ``connect`` s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
+
+import attrs
 
 from examples.orders.ledger import Caller, Entry, Ledger, Refused
 from examples.orders.model import APPROVAL_LIMIT, STOCK, Order, Payment, Reservation, Shipment, Validation
-from refold import ApplicationError, RetryPolicy, activity
+from refold import Activity, ApplicationError, RetryPolicy, activity
 from refold_adapters import activity_context
 
 #: Nobody buys more than this at once; more is a slip of the finger.
@@ -29,6 +32,7 @@ _RETRIES = RetryPolicy(
 )
 
 
+@attrs.define(eq=False)
 class _World:
     """What the activities of this process are connected to."""
 
@@ -36,15 +40,19 @@ class _World:
     latency: Callable[[], None] | None = None
 
 
+_world = _World()
+
+
 def connect(ledger: Ledger | None, *, latency: Callable[[], None] | None = None) -> None:
     """Use this ledger from now on (``None``: none); ``latency`` is called on each way of a request, to take its time."""
-    _World.ledger = ledger
-    _World.latency = latency
+    _world.ledger = ledger
+    _world.latency = latency
 
 
 @activity(start_to_close_timeout=timedelta(seconds=30), retry_policy=RetryPolicy(maximum_attempts=3))
 def validate_order(order: Order) -> Validation:
     """Say whether an order makes sense, and whether a person must approve it."""
+    _wait()
     if order.item not in STOCK:
         return Validation(f"no such article: {order.item!r}")
     if order.quantity <= 0:
@@ -104,23 +112,30 @@ def ship_order(order: Order) -> Shipment:
     return Shipment(f"TRK{entry.number:07}")
 
 
-ACTIVITIES = [validate_order, reserve_stock, release_stock, take_payment, refund_payment, ship_order]
+ACTIVITIES: Sequence[Activity[..., Any]] = [
+    validate_order,
+    reserve_stock,
+    release_stock,
+    take_payment,
+    refund_payment,
+    ship_order,
+]
 
 
 @contextmanager
-def _asking() -> Iterator[tuple[Ledger, Caller]]:
+def _asking() -> Generator[tuple[Ledger, Caller], None, None]:
     """A request to the world, which takes its time both ways; a refusal is an answer, so it is not tried again."""
-    if _World.ledger is None:
+    if _world.ledger is None:
         raise ApplicationError("the activities have no ledger", type="NotConnected")
     info = activity_context().info
     _wait()
     try:
-        yield _World.ledger, Caller(key=info.idempotency_key, attempt=info.attempt, process=os.getpid())
+        yield _world.ledger, Caller(key=info.idempotency_key, attempt=info.attempt, process=os.getpid())
     except Refused as refusal:
         raise ApplicationError(str(refusal), type=refusal.type, non_retryable=True) from refusal
     _wait()
 
 
 def _wait() -> None:
-    if _World.latency is not None:
-        _World.latency()
+    if _world.latency is not None:
+        _world.latency()

@@ -78,9 +78,16 @@ def audit(
     return found
 
 
-def absorbed(tries: Sequence[Try]) -> int:
-    """How many effects were asked for more than once, and would have happened twice without their key."""
-    return sum(1 for count in Counter((t.kind, t.key) for t in tries).values() if count > 1)
+def absorbed(tries: Sequence[Try]) -> tuple[int, int]:
+    """How many effects were asked for more than once, and how many of them by more than one process.
+
+    Without their key they would have happened twice; the second number is the work of the kills.
+    """
+    processes: dict[tuple[Kind, str], list[int]] = defaultdict(list)
+    for one in tries:
+        processes[one.kind, one.key].append(one.process)
+    repeated = [asked for asked in processes.values() if len(asked) > 1]
+    return len(repeated), sum(1 for asked in repeated if len(set(asked)) > 1)
 
 
 def _one_outcome(order_id: str, outcomes: Sequence[Outcome]) -> Iterator[Violation]:

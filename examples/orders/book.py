@@ -18,7 +18,7 @@ import attrs
 
 from examples.orders.model import Order
 
-COLUMNS = ("order_id", "customer", "address", "item", "quantity", "unit_price", "card")
+COLUMNS: tuple[str, ...] = ("order_id", "customer", "address", "item", "quantity", "unit_price", "card")
 
 _CURRENCY = re.compile(r"^(?:EUR|€)\s*|\s*(?:EUR|€)$")
 # Digits in groups of three with one kind of separator, then perhaps another separator and one or two decimals; or no groups.
@@ -64,7 +64,7 @@ def read_book(path: Path, *, approval_window: timedelta = timedelta(days=1)) -> 
 def parse_book(text: Iterable[str], *, approval_window: timedelta = timedelta(days=1)) -> Book:
     """Read rows; the first must name the columns.  Rows without any content are no rows."""
     reader = csv.reader(text)
-    header = [cell.strip() for cell in next(reader, [])]
+    header = [cell.strip() for cell in next(reader, list[str]())]
     if tuple(header) != COLUMNS:
         raise Unreadable(f"the first row must be {','.join(COLUMNS)}; it is {','.join(header)}")
     lines: list[Line] = []
@@ -79,7 +79,7 @@ def parse_book(text: Iterable[str], *, approval_window: timedelta = timedelta(da
             if any(cells):
                 lines.append(Line(number, parse_row(cells, approval_window)))
         except (Unreadable, csv.Error) as error:
-            rejections.append(Rejection(number, _printable(cells[0]), str(error)))
+            rejections.append(Rejection(number, _on_one_line(cells[0]), str(error)))
 
 
 def parse_row(cells: list[str], approval_window: timedelta) -> Order:
@@ -136,6 +136,11 @@ def parse_price(text: str) -> Decimal:
     if point is None and separator in ".," and len(groups) == 4:
         raise Unreadable(f"the price {text!r} can be read in two ways")
     return Decimal(f"{sign}{head}{groups.replace(separator, '')}.{cents or 0}")
+
+
+def _on_one_line(text: str) -> str:
+    """Text that can be printed in a table, with what cannot made visible."""
+    return "".join(ch if ch.isprintable() else ascii(ch)[1:-1] for ch in text)
 
 
 def _printable(text: str) -> str:

@@ -12,7 +12,7 @@ It is crash safe by itself: SQLite, a write-ahead log, and ``synchronous=FULL``.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -178,7 +178,7 @@ class Ledger:
     # Within a transaction -----------------------------------------------------------------------------------------
 
     @contextmanager
-    def _transaction(self, caller: Caller, kind: Kind, order_id: str) -> Iterator[Entry | None]:
+    def _transaction(self, caller: Caller, kind: Kind, order_id: str) -> Generator[Entry | None, None, None]:
         """Write down the try, whatever becomes of it, and give the entry that its key has already, if any."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
