@@ -97,17 +97,24 @@ class SqliteFile:
                     batch.fail(closed_store(self.path))
                 return
             changes = self._writer.total_changes
-            for group in (batches, *([batch] for batch in batches)):
-                try:
-                    if not all(batch.done for batch in group):
-                        self._commit(self._writer, group)
-                except DRIVER_ERRORS as error:
-                    if len(group) == 1:
-                        group[0].fail(translated(error, self.path))
-                except Exception as error:
-                    if len(group) == 1:
-                        group[0].fail(error)
+            try:
+                self._commit(self._writer, batches)
+            except Exception as error:
+                if len(batches) == 1:
+                    batches[0].fail(self._translated(error))
+                else:
+                    self._carry_out_one_by_one(self._writer, batches)
             batches[0].has_news = self._writer.total_changes != changes
+
+    def _carry_out_one_by_one(self, writer: sqlite3.Connection, batches: list[Batch]) -> None:
+        for batch in batches:
+            try:
+                self._commit(writer, [batch])
+            except Exception as error:
+                batch.fail(self._translated(error))
+
+    def _translated(self, error: Exception) -> Exception:
+        return translated(error, self.path) if isinstance(error, DRIVER_ERRORS) else error
 
     def _commit(self, writer: sqlite3.Connection, batches: list[Batch]) -> None:
         tx = Transaction(writer.cursor())

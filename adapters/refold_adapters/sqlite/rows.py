@@ -29,14 +29,12 @@ SELECT_TASKS = """
 """
 
 _STATUSES = {status.value: status for status in RunStatus}
-_NONE = type(None)
-_RUN_TYPES: tuple[tuple[type, ...], ...] = (
-    *[(str,)] * 5,
-    (int,),
-    (int, _NONE),
-    *[(int,)] * 4,
-    (bytes, _NONE),
-    (bytes, _NONE),
+#: What the columns of a run may be, in order.
+_RUN_TYPES: frozenset[tuple[type, ...]] = frozenset(
+    (str, str, str, str, str, int, closed_at, int, int, int, int, parked, closing_event)
+    for closed_at in (int, type(None))
+    for parked in (bytes, type(None))
+    for closing_event in (bytes, type(None))
 )
 
 
@@ -56,7 +54,7 @@ def status_of(run_id: str, text: str) -> RunStatus:
 
 def run_row(values: tuple[Any, ...]) -> RunRow:
     """A run, as ``SELECT_RUNS`` gives it."""
-    if not all(isinstance(value, types) for value, types in zip(values, _RUN_TYPES, strict=True)):
+    if tuple(map(type, values)) not in _RUN_TYPES:
         raise corrupt_row(str(values[0]), "the row")
     (
         run_id,

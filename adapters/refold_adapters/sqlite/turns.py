@@ -14,9 +14,11 @@ from refold_adapters.sqlite.schema import number_of, row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
 
 _RUN = """
-    SELECT run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message
+    SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
+        run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message
     FROM runs WHERE run_id = ?
 """
+_OWNED = "SELECT run_key FROM runs WHERE run_id = ? AND owner = ?"
 _STEP = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ? WHERE run_key = ?
 """
@@ -37,6 +39,12 @@ _TAKE_MESSAGE = "DELETE FROM inbox WHERE id = ?"
 _TASK = "SELECT owner, attempt FROM tasks WHERE id = ?"
 _TAKE_TASK = "DELETE FROM tasks WHERE id = ?"
 _TAKE_HELD_TASK = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND owner = ?"
+# The usual step, one task out and one in, as one statement.
+_REPLACE_HELD_TASK = """
+    UPDATE tasks SET id = ?, activity_type = ?, task_queue = ?, scheduled_at = ?, visible_at = ?, started_at = ?, owner = ?,
+        data = ?, attempt = 1, cancel_requested = 0, heartbeat = NULL, last_failure = NULL
+    WHERE id = ? AND attempt = ? AND owner = ?
+"""
 _PUT_TASK = """
     INSERT INTO tasks (id, activity_type, task_queue, scheduled_at, visible_at, started_at, owner, data,
         attempt, cancel_requested)
@@ -60,13 +68,11 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     """Append a turn, and carry out what it says."""
     execute = tx.execute
     token = write.token
-    if token and token not in tx.sessions:
-        return _FENCED
-    row = execute(_RUN, (write.run_id,)).fetchone()
+    row = execute(_RUN, (token, write.run_id)).fetchone()
     if row is None:
-        return ports.NotFound()
-    run_key, status, turn, turn_token, owner, takeovers, ready_at, parked, last_message = row
-    if token and owner and owner != token:
+        return ports.NotFound() if not token or token in tx.sessions else _FENCED
+    alive, run_key, status, turn, turn_token, owner, takeovers, ready_at, parked, last_message = row
+    if token and (not alive or owner not in (0, token)):
         return _FENCED
     if turn != write.turn - 1 or status != _RUNNING:
         repeated = turn == write.turn and turn_token == write.turn_token and turn_token != ""
@@ -77,7 +83,8 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
         unseen = _unseen(tx, run_key, write)
         if unseen:
             return ports.Unseen(unseen)
-    if write.finished and not _take_finished(tx, run_key, write):
+    replaced = len(write.finished) == 1 and len(write.tasks) == 1 and token != 0 and write.closing is None
+    if write.finished and not (_replace_task if replaced else _take_finished)(tx, run_key, write):
         return _GONE
 
     history_id = row_id(run_key, write.turn)
@@ -92,7 +99,7 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     if not quiet:
         for message_id in write.consumed:
             execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
-    if write.tasks:
+    if write.tasks and not replaced:
         _put_tasks(tx, run_key, write)
     reports = _cancel_tasks(tx, run_key, last_message, write) if write.cancel_tasks else 0
     if reports or write.timers or (not quiet and (write.consumed or write.removed_timers)):
@@ -111,10 +118,10 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
 
 def consume_messages(tx: Transaction, write: ports.ConsumeMessages) -> Outcome:
     """Take messages, timers and tasks off a run without a turn."""
-    row = tx.execute(_RUN, (write.run_id,)).fetchone()
-    if write.token not in tx.sessions or row is None or row[4] != write.token:
+    row = tx.execute(_OWNED, (write.run_id, write.token)).fetchone()
+    if write.token not in tx.sessions or row is None:
         return _FENCED
-    run_key = row[0]
+    run_key: int = row[0]
     for message_id in write.message_ids:
         tx.execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
     for seq in write.timers:
@@ -147,15 +154,35 @@ def _take_finished(tx: Transaction, run_key: int, write: ports.CommitTurn) -> bo
     return True
 
 
+def _replace_task(tx: Transaction, run_key: int, write: ports.CommitTurn) -> bool:
+    """Put the new task in the place of the finished one, if that is held in that attempt.  The last condition, too."""
+    ((seq, attempt),) = write.finished
+    (new,) = write.tasks
+    tx.execute(
+        _REPLACE_HELD_TASK,
+        (*_task_values(tx, run_key, write.token, new), row_id(run_key, seq), attempt, write.token),
+    )
+    return tx.cursor.rowcount == 1
+
+
 def _put_tasks(tx: Transaction, run_key: int, write: ports.CommitTurn) -> None:
-    now = tx.now
     for new in write.tasks:
-        owner = write.token if new.claimed else 0
-        started_at = now if owner else None
-        place = row_id(run_key, new.seq)
-        tx.execute(
-            _PUT_TASK, (place, new.activity_type, new.task_queue, now, now, started_at, owner, new.data)
-        )
+        tx.execute(_PUT_TASK, _task_values(tx, run_key, write.token, new))
+
+
+def _task_values(tx: Transaction, run_key: int, token: int, new: ports.NewTask) -> tuple[object, ...]:
+    now = tx.now
+    owner = token if new.claimed else 0
+    return (
+        row_id(run_key, new.seq),
+        new.activity_type,
+        new.task_queue,
+        now,
+        now,
+        now if owner else None,
+        owner,
+        new.data,
+    )
 
 
 def _cancel_tasks(tx: Transaction, run_key: int, last_message: int, write: ports.CommitTurn) -> int:
