@@ -1,0 +1,94 @@
+"""Which runs a command is about: one by its id, or all that fit some conditions.
+
+One rule: the same conditions select the same runs in every command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import click
+
+if TYPE_CHECKING:
+    from refold_adapters.client import Client
+    from refold_adapters.ports import RunRow
+
+STATUSES = ("RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT", "CONTINUED_AS_NEW")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """Conditions on runs; all must hold."""
+
+    statuses: Sequence[str] = ()
+    workflow_type: str | None = None
+    prefix: str = ""
+    parked: bool | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether it lets every run through."""
+        return self == Selection()
+
+
+def selection_options(command: Command) -> Command:
+    """The options that make a :class:`Selection`: ``statuses``, ``workflow_type``, ``prefix`` and ``parked``."""
+    for option in (
+        click.option(
+            "--parked/--not-parked", default=None, help="Only runs that are parked, or that are not."
+        ),
+        click.option("--prefix", default="", metavar="TEXT", help="Only workflow ids that begin with this."),
+        click.option("--type", "workflow_type", metavar="NAME", help="Only workflows of this type."),
+        click.option(
+            "--status",
+            "statuses",
+            multiple=True,
+            type=click.Choice(STATUSES, case_sensitive=False),
+            metavar="STATUS",
+            help=f"Only runs in this status; repeatable.  One of {', '.join(STATUSES)}.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def selected(client: Client, selection: Selection, limit: int | None = None) -> Iterator[RunRow]:
+    """The runs that fit, newest first, read page by page."""
+    from refold_adapters.ports import RunStatus
+
+    rows = client.list(
+        workflow_type=selection.workflow_type,
+        statuses=[RunStatus(status.upper()) for status in selection.statuses] or None,
+        parked=selection.parked,
+    )
+    return islice((row for row in rows if row.workflow_id.startswith(selection.prefix)), limit)
+
+
+def run_record(row: RunRow) -> dict[str, Any]:
+    """A run as plain data."""
+    from refold_adapters.cli.texts import moment_exact
+    from refold_adapters.results import reason_in_words
+
+    return {
+        "workflow_id": row.workflow_id,
+        "run_id": row.run_id,
+        "workflow_type": row.workflow_type,
+        "task_queue": row.task_queue,
+        "status": row.status.value,
+        "parked": reason_in_words(row.parked),
+        "started_at": moment_exact(row.started_at),
+        "closed_at": moment_exact(row.closed_at),
+        "turns": row.turn,
+        "events": row.last_event_id,
+        "history_bytes": row.history_bytes,
+    }
+
+
+def status_text(row: RunRow) -> str:
+    """The status of a run, for people."""
+    return "PARKED" if row.parked is not None else row.status.value

@@ -1,0 +1,161 @@
+"""How a run stands, in words and as data: what it waits for, since when, and who could move it on.
+
+One rule: whatever keeps a run from going on is named here, so that nobody has to guess why nothing happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from refold import Waiting
+from refold.codec import decode_failure
+from refold_adapters.cli.selecting import run_record
+from refold_adapters.cli.texts import counted, duration, failure_line, moment, moment_exact
+from refold_adapters.client import Client, WorkflowHandle
+from refold_adapters.fast_codec import event_decoder
+from refold_adapters.inspection import WorkflowDescription
+from refold_adapters.ports import SessionRow, TaskRow
+from refold_adapters.sessions import process_is_gone
+
+_STEPS_SHOWN = 3
+
+
+@attrs.frozen(kw_only=True)
+class Standing:
+    """A run as it stands, with the time of its last event and the workers of the store."""
+
+    description: WorkflowDescription
+    now_us: int
+    last_event_at: int
+    sessions: Sequence[SessionRow]
+    #: Whether the code of the workflow was given.
+    code_known: bool
+
+    @property
+    def live_sessions(self) -> list[SessionRow]:
+        """The workers that are at work, as far as can be told."""
+        return [row for row in self.sessions if session_state(row, self.now_us) == "at work"]
+
+    def worker_of(self, token: int) -> str:
+        """Who holds a run or a task."""
+        return next((row.identity for row in self.sessions if row.token == token), "")
+
+
+def standing_of(client: Client, handle: WorkflowHandle[Any]) -> Standing:
+    """How the run of a handle stands."""
+    description = handle.describe()
+    row, store = description.run, client.store
+    last = store.read_turns(row.run_id, row.turn - 1) if row.turn else []
+    return Standing(
+        description=description,
+        now_us=store.clock.now_us(),
+        last_event_at=event_decoder()(last[-1].data)[-1].at if last else row.started_at,
+        sessions=store.list_sessions(),
+        code_known=row.workflow_type in client.registry.workflows,
+    )
+
+
+def session_state(row: SessionRow, now_us: int) -> str:
+    """Whether a worker is at work: its process may be gone, and its lease may have run out."""
+    if process_is_gone(row):
+        return "process gone"
+    return "at work" if row.expires_at > now_us else "lease run out"
+
+
+def sentence(standing: Standing) -> str:
+    """What the run waits for, and since when."""
+    description, row = standing.description, standing.description.run
+    ago = duration(standing.now_us - standing.last_event_at)
+    since = f"since {moment(standing.last_event_at)} ({ago})"
+    if row.closed_at is not None:
+        return f"ended {row.status.value} at {moment(row.closed_at)} after {duration(row.closed_at - row.started_at)}"
+    if description.parked is not None:
+        return f"is parked: it goes on when a worker with mended code starts (its last turn was {ago} ago)"
+    if not row.turn:
+        where = f"a worker that knows {row.workflow_type!r} on task queue {row.task_queue!r}"
+        return f"waits for {where} {since}{_nobody(standing)}"
+    if description.pending_messages:
+        messages = counted(description.pending_messages, "message")
+        return f"has {messages} that no worker has taken yet, its last turn was {ago} ago{_nobody(standing)}"
+    return f"waits for {_waits(standing)} {since}{_nobody(standing)}"
+
+
+def _nobody(standing: Standing) -> str:
+    return "" if standing.live_sessions else "; no worker is at work on this store"
+
+
+def _waits(standing: Standing) -> str:
+    description = standing.description
+    if description.waiting:
+        return description.waiting[0].wait
+    parts = [f"activity {task.activity_type!r} (seq {task.seq})" for task in description.pending_activities]
+    parts += [f"timer due {moment(fire_at)} (seq {seq})" for seq, fire_at in description.pending_timers]
+    if len(parts) > _STEPS_SHOWN:
+        parts[_STEPS_SHOWN:] = [f"{len(parts) - _STEPS_SHOWN} more"]
+    if parts:
+        return ", ".join(parts)
+    if standing.code_known:
+        return "nothing that its code here knows of (it does not fit the history: see `refold replay`)"
+    return "a message (give its module with -m to see which, and where)"
+
+
+def task_state(standing: Standing, task: TaskRow) -> str:
+    """What becomes of an activity next."""
+    if task.cancel_requested:
+        return f"asked to stop, attempt {task.attempt}"
+    if task.owner:
+        ran = "" if task.started_at is None else f" for {duration(standing.now_us - task.started_at)}"
+        return (
+            f"attempt {task.attempt} runs{ran} on {standing.worker_of(task.owner) or 'a worker that is gone'}"
+        )
+    if task.visible_at > standing.now_us:
+        return f"attempt {task.attempt} in {duration(task.visible_at - standing.now_us)}"
+    return f"attempt {task.attempt} waits for a worker of queue {task.task_queue!r}"
+
+
+def last_failure(task: TaskRow) -> str:
+    """How the last attempt failed, in one line."""
+    return "" if task.last_failure is None else failure_line(decode_failure(task.last_failure))
+
+
+def standing_record(standing: Standing) -> dict[str, Any]:
+    """All of it as plain data."""
+    description = standing.description
+    return {
+        **run_record(description.run),
+        "summary": sentence(standing),
+        "last_event_at": moment_exact(standing.last_event_at),
+        "worker": standing.worker_of(description.run.owner) or None,
+        "pending_messages": description.pending_messages,
+        "pending_activities": [_task_record(standing, task) for task in description.pending_activities],
+        "pending_timers": [
+            {"seq": seq, "fire_at": moment_exact(fire_at)} for seq, fire_at in description.pending_timers
+        ],
+        "waiting": None
+        if description.waiting is None
+        else [_waiting_record(one) for one in description.waiting],
+        "workers_at_work": len(standing.live_sessions),
+    }
+
+
+def _task_record(standing: Standing, task: TaskRow) -> dict[str, Any]:
+    return {
+        "seq": task.seq,
+        "activity_type": task.activity_type,
+        "task_queue": task.task_queue,
+        "attempt": task.attempt,
+        "state": task_state(standing, task),
+        "scheduled_at": moment_exact(task.scheduled_at),
+        "started_at": moment_exact(task.started_at),
+        "next_attempt_at": None if task.owner else moment_exact(task.visible_at),
+        "cancel_requested": task.cancel_requested,
+        "worker": standing.worker_of(task.owner) or None,
+        "last_failure": last_failure(task) or None,
+    }
+
+
+def _waiting_record(waiting: Waiting) -> dict[str, Any]:
+    return {"branch": waiting.branch, "wait": waiting.wait, "frames": list(waiting.frames)}
