@@ -71,9 +71,10 @@ class Demo:
                 f"{len(open_orders)} orders open, {tries} effects asked for, {len(killer.kills)} kills"
             )
             if self._seconds() > SECONDS_MAX:
-                self.progress.say(
-                    f"out of time: {', '.join(sorted(open_orders)[:10])} and others are still open"
-                )
+                for order_id in sorted(open_orders)[:5]:
+                    self.progress.say(
+                        f"out of time: {order_id!r} is still open, {self.clerk.why_open(order_id)}"
+                    )
                 break
             if (code := self.worker.died()) is not None:
                 self.progress.say(
