@@ -131,8 +131,8 @@ def _finish(run: Scheduler) -> list[str]:
     """Record how the run ended, and close all its code."""
     assert run.outcome is not None
     kind, fields = _terminal_event(run, *run.outcome)
-    if left := [event.event_id for buffer in run.mailbox.values() for event in buffer]:
-        fields["unreceived"] = sorted(left)
+    left = [event.event_id for buffer in run.mailbox.values() for event in buffer]
+    fields["unreceived"] = sorted(left) if left else ()
     run.tape.record(kind, fields, "")
     run.waits.clear()
     run.conditions.clear()

@@ -27,9 +27,9 @@ _COMPARED: dict[type[ev.HistoryEvent], tuple[tuple[str, ...], tuple[str, ...]]] 
     ev.TimerStarted: (("seq", "branch"), ("fire_at",)),
     ev.TimerCanceled: (("seq", "branch"), ()),
     ev.MarkerRecorded: (("seq", "branch", "marker_name"), ()),
-    ev.WorkflowExecutionCompleted: ((), ("result",)),
-    ev.WorkflowExecutionFailed: ((), ("failure",)),
-    ev.WorkflowExecutionCanceled: ((), ("details",)),
+    ev.WorkflowExecutionCompleted: ((), ("result", "unreceived")),
+    ev.WorkflowExecutionFailed: ((), ("failure", "unreceived")),
+    ev.WorkflowExecutionCanceled: ((), ("details", "unreceived")),
 }
 
 _ATOMS = frozenset({int, str, bool, float, type(None)})
