@@ -175,4 +175,6 @@ def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:
 
 
 def _fields(message: ms.Message) -> dict[str, Any]:
-    return {name: getattr(message, name) for name in _FIELDS[type(message)]}
+    """The fields of the event: sequences as lists, as they come back from storage; an empty one is left at its default."""
+    fields = {name: getattr(message, name) for name in _FIELDS[type(message)]}
+    return {name: list(value) if value and value.__class__ is tuple else value for name, value in fields.items()}
