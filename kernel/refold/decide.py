@@ -138,8 +138,9 @@ def _start(
             why="a run has one beginning",
             fix="start a new run under another run id",
         )
+    fields = {**_fields(message), "input": list(message.input)}
     return ev.WorkflowExecutionStarted(
-        *head, flags=list(CURRENT_FLAGS), schema_version=SCHEMA_VERSION, **_fields(message)
+        *head, flags=list(CURRENT_FLAGS), schema_version=SCHEMA_VERSION, **fields
     )
 
 
@@ -177,4 +178,6 @@ def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:
 def _fields(message: ms.Message) -> dict[str, Any]:
     """The fields of the event: sequences as lists, as they come back from storage; an empty one is left at its default."""
     fields = {name: getattr(message, name) for name in _FIELDS[type(message)]}
-    return {name: list(value) if value and value.__class__ is tuple else value for name, value in fields.items()}
+    return {
+        name: list(value) if value and value.__class__ is tuple else value for name, value in fields.items()
+    }

@@ -33,7 +33,7 @@ class StartWorkflow(Message):
     run_id: str
     workflow_type: str
     task_queue: str = "default"
-    input: Sequence[Plain] = attrs.field(factory=list)
+    input: Sequence[Plain] = ()
     attempt: int = 1
     identity: str = ""
     request_id: str = ""
