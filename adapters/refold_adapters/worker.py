@@ -15,6 +15,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
@@ -51,7 +52,7 @@ logger = logging.getLogger("refold.worker")
 
 Item: TypeAlias = Callable[[], None]
 
-#: How often another process's writes are looked for while the worker has nothing to do.
+#: How often another process's writes are looked for.
 POLL_SECONDS = 0.05
 _PAUSE_SECONDS_FIRST = 0.05
 _PAUSE_SECONDS_MAX = 5.0
@@ -110,6 +111,7 @@ class Worker:
         self._writes: list[tuple[Write, Callable[[Outcome], None]]] = []
         self._look = True
         self._next_due: int | None = None
+        self._polled = 0.0
         self._thread: threading.Thread | None = None
         self._draining = threading.Event()
         self._stopped = threading.Event()
@@ -268,6 +270,7 @@ class Worker:
     def _round(self) -> None:
         try:
             self._take(self._sleep_seconds())
+            self._poll()
             for ended in self._tasks.overdue():
                 self._route(ended)
             if self._session.renewal_is_due() and not self._session.renew():
@@ -285,9 +288,15 @@ class Worker:
             try:
                 self._queue.get(timeout=timeout)()
             except Empty:
-                self._look = self._look or self._due() or self.store.changed_elsewhere()
                 return
         self._take_all()
+
+    def _poll(self) -> None:
+        """Every so often, busy or idle, look for what another process has written or a wake-up has missed."""
+        now = time.monotonic()
+        if now - self._polled >= POLL_SECONDS:
+            self._polled = now
+            self._look = self._look or self._due() or self.store.changed_elsewhere()
 
     def _take_all(self) -> None:
         while True:
