@@ -1,0 +1,147 @@
+"""Draws programs and schedules at random; see ``programs`` and ``schedules`` for what they are.
+
+Depth is bounded by construction, so that what shrinks is the number of steps.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from property_tests.changes import numbered
+from property_tests.programs import (
+    Act,
+    Ask,
+    Begin,
+    Beside,
+    Compensated,
+    Compute,
+    Deprecate,
+    Fail,
+    Finally,
+    Gather,
+    Guard,
+    Handled,
+    Join,
+    Patch,
+    Receive,
+    Seq,
+    Shielded,
+    Step,
+    Stop,
+    Sub,
+    Timer,
+    Until,
+    Within,
+)
+from property_tests.running import ACTIVITIES, QUESTIONS
+from property_tests.schedules import MOVES, Move, Schedule
+
+#: How deep steps are nested in steps.
+DEPTH = 5
+
+#: For every law: failures print what reproduces them, and each run looks at other examples.
+law = settings(print_blob=True, derandomize=False)
+
+_labels = st.integers(0, 9)
+_keys = st.sampled_from(["h", "k"])
+_seconds = st.integers(0, 5)
+_handled = st.sampled_from(["x", "y"])
+_patch_ids = st.sampled_from(["p", "q"])
+
+
+def _tuples(inner: st.SearchStrategy[Step], least: int, most: int) -> st.SearchStrategy[tuple[Step, ...]]:
+    return st.lists(inner, min_size=least, max_size=most).map(tuple)
+
+
+def _weighted(*kinds: tuple[int, st.SearchStrategy[Step]]) -> st.SearchStrategy[Step]:
+    """One of some strategies, by weight (``one_of`` drops what is named twice); the first is the simplest."""
+    choices = [kind for weight, kind in kinds for _ in range(weight)]
+    return st.sampled_from(range(len(choices))).flatmap(choices.__getitem__)
+
+
+@cache
+def _leaves(without: tuple[str, ...]) -> st.SearchStrategy[Step]:
+    questions = [each for each in QUESTIONS if each not in without]
+    return _weighted(
+        (4, _acts(without)),
+        (2, st.builds(Timer, _seconds)),
+        (3, st.builds(Receive, st.sampled_from(["a", "b"]))),
+        (2, st.builds(Until, _handled, st.integers(1, 3), st.one_of(st.none(), _seconds))),
+        (1, st.builds(Handled, _handled, st.none())),
+        (1, st.builds(Ask, st.sampled_from(questions))),
+        (1, st.builds(Compute, _labels)),
+        (1, st.builds(Fail, st.sampled_from(["Small", "Large"]))),
+        (2, st.builds(Join, _keys)),
+        (2, st.builds(Stop, _keys)),
+        (0 if "patches" in without else 1, st.builds(Deprecate, _patch_ids)),
+    )
+
+
+def _acts(without: tuple[str, ...]) -> st.SearchStrategy[Step]:
+    return st.builds(Act, st.sampled_from([name for name in ACTIVITIES if name not in without]), _labels)
+
+
+@cache
+def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
+    leaves = _leaves(without)
+    if depth == 0:
+        return leaves
+    inner = _steps(depth - 1, without)
+    cleanup = st.one_of(st.none(), leaves)
+    return _weighted(
+        (3, leaves),
+        (2, st.builds(Seq, _tuples(inner, 1, 4))),
+        (2, st.builds(Gather, st.sampled_from(["first_of", "any_of"]), _tuples(inner, 1, 4))),
+        (2, st.builds(Gather, st.sampled_from(["all_of", "all_settled"]), _tuples(inner, 0, 4))),
+        (2, st.builds(Begin, _keys, inner)),
+        (1, st.builds(Beside, inner, inner)),
+        (1, st.builds(Shielded, inner)),
+        (1, st.builds(Within, _seconds, inner)),
+        (2, st.builds(Guard, inner, st.sampled_from(["failure", "cancel", "both"]), cleanup, st.booleans())),
+        (1, st.builds(Finally, inner, cleanup)),
+        (1, st.builds(Sub, inner, st.booleans())),
+        (1, st.builds(Handled, _handled, inner)),
+        (1, st.builds(Compensated, st.lists(st.tuples(inner, _labels), max_size=2).map(tuple), inner)),
+        (0 if "patches" in without else 1, st.builds(Patch, _patch_ids, inner, inner)),
+    )
+
+
+def programs(*without: str) -> st.SearchStrategy[Step]:
+    """Programs of every effect but those named: an activity, a question, or ``patches``."""
+    return st.builds(Seq, _tuples(_steps(DEPTH - 1, without), 2, 5))
+
+
+@cache
+def _confluent_steps(depth: int) -> st.SearchStrategy[Step]:
+    acts = _acts(())
+    leaves = _weighted((3, acts), (1, st.builds(Timer, _seconds)), (1, st.builds(Compute, st.just(1))))
+    if depth == 0:
+        return leaves
+    inner = _confluent_steps(depth - 1)
+    return _weighted(
+        (2, leaves),
+        (2, st.builds(Seq, _tuples(inner, 1, 4))),
+        (3, st.builds(Gather, st.sampled_from(["all_of", "all_settled"]), _tuples(inner, 1, 4))),
+        (2, st.builds(Beside, inner, inner)),
+        (1, st.builds(Shielded, inner)),
+        (1, st.builds(Sub, inner, st.booleans())),
+        (1, st.builds(Guard, inner, st.just("failure"), st.one_of(st.none(), acts), st.booleans())),
+    )
+
+
+def confluent_programs() -> st.SearchStrategy[Step]:
+    """Programs without a race: whatever the order in which their commands end, they come to the same result.
+
+    That holds while no more than one of their activities fails; each activity has a label of its own.
+    """
+    return st.builds(Seq, _tuples(_confluent_steps(DEPTH - 1), 2, 3)).map(numbered)
+
+
+def schedules() -> st.SearchStrategy[Schedule]:
+    """What happens to a run from outside, turn by turn."""
+    moves = st.builds(Move, st.sampled_from(MOVES), st.integers(0, 5))
+    turns = st.lists(moves, min_size=1, max_size=4).map(tuple)
+    return st.builds(Schedule, st.lists(moves, max_size=2).map(tuple), st.lists(turns, max_size=8).map(tuple))

@@ -1,0 +1,301 @@
+"""Plays a random schedule against a run, and keeps what was sent and what came of it.
+
+A schedule is plain data that knows nothing of the program: each of its moves names one of what is possible at the time ("the third
+open activity fails"), and does nothing where nothing is possible.  After the moves the run is brought to its end.
+
+One rule: a conversation can be held again.  ``again`` tells another execution the same, turn by turn, and says where it answers otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import attrs
+from hypothesis import currently_in_test_context, note
+
+from property_tests.printing import conversation_text
+from property_tests.programs import Step
+from property_tests.running import World, definition_of, seen
+from refold import Execution, ExecutionState, InputPolicy, Turn, Waiting
+from refold import events as ev
+from refold.codec import encode_events
+from refold.failures import Failure
+from refold.messages import (
+    CancelWorkflow,
+    CompleteActivity,
+    FailActivity,
+    FireTimer,
+    Message,
+    ReportActivityCanceled,
+    SignalWorkflow,
+    StartWorkflow,
+    TerminateWorkflow,
+    TimeOutActivity,
+)
+
+SECOND = 1_000_000
+#: When the first turn is made: 2023-11-14 22:13:20 UTC.
+BEGIN = 1_700_000_000 * SECOND
+#: Turns made to bring a run to its end, before it is asked to stop, and before it is made to.
+PATIENCE = 12
+
+#: Kinds of moves, the likelier ones more than once.
+MOVES = (
+    *["go"] * 4,
+    *["complete"] * 3,
+    "fail",
+    "time out",
+    "report cancelled",
+    *["fire"] * 2,
+    *["signal a", "signal b", "signal x", "signal y"] * 2,
+    "cancel",
+    *["again"] * 2,
+)
+
+
+@attrs.frozen(repr=False)
+class Move:
+    """One thing that happens; ``pick`` chooses among what it can happen to."""
+
+    kind: str
+    pick: int = 0
+
+    def __repr__(self) -> str:
+        return f"Move({self.kind!r}, {self.pick})"
+
+
+@attrs.frozen(repr=False)
+class Schedule:
+    """What comes together with the start, and then turn by turn."""
+
+    first: tuple[Move, ...] = ()
+    turns: tuple[tuple[Move, ...], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Schedule({self.first}, {self.turns})"
+
+
+@attrs.frozen
+class Made:
+    """One turn: what was sent, and what it looked like then."""
+
+    messages: tuple[Message, ...]
+    at: int
+    turn: Turn
+    state: ExecutionState
+    answer: Any
+    waiting: tuple[Waiting, ...]
+
+
+class Live:
+    """One execution of a program, in a world of its own."""
+
+    def __init__(
+        self, program: Step, history: Sequence[ev.HistoryEvent] = (), world: World | None = None
+    ) -> None:
+        self.world = World() if world is None else world
+        self.execution = Execution.load(
+            definition_of(program, self.world), history, input_policy=InputPolicy.STRICT
+        )
+
+    def turn(self, messages: Sequence[Message], at: int) -> Made:
+        turn = self.execution.turn(*messages, at=at)
+        return Made(
+            tuple(messages),
+            at,
+            turn,
+            self.execution.state,
+            self.execution.query(seen),
+            self.execution.waiting(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.execution.close()
+
+
+class Conversation:
+    """A run of a program, driven by a schedule from its start to its end."""
+
+    def __init__(self, program: Step, world: World | None = None) -> None:
+        self.program = program
+        self.live = Live(program, world=world)
+        self.made: list[Made] = []
+        self.history: list[ev.HistoryEvent] = []
+        self._at = BEGIN
+        self._sent: list[Message] = []
+        self._outcomes = 0
+
+    @property
+    def execution(self) -> Execution:
+        return self.live.execution
+
+    @property
+    def closed(self) -> ev.HistoryEvent:
+        """The terminal event."""
+        closed = self.execution.state.closed
+        assert closed is not None
+        return closed
+
+    def positions(self) -> list[int]:
+        """The length of the history after each turn."""
+        return [made.state.last_event_id for made in self.made]
+
+    def tell(self, *messages: Message, at: int | None = None) -> None:
+        """Make one turn; nothing is kept of messages that were heard before."""
+        made = self.live.turn(messages, self._at + SECOND if at is None else at)
+        self._sent += messages
+        if made.turn.events:
+            self._at = made.turn.at
+            self.made.append(made)
+            self.history += made.turn.events
+
+    # Moves ----------------------------------------------------------------------------------------------------------
+
+    def take(self, moves: Sequence[Move]) -> None:
+        """Make the turn of some moves."""
+        self._due = self._at + SECOND
+        messages: list[Message] = []
+        for move in moves:
+            message = self._message(move, messages)
+            if message is not None:
+                messages.append(message)
+        if messages:
+            self.tell(*messages, at=self._due)
+
+    def begin(self, moves: Sequence[Move]) -> None:
+        """Make the first turn; what can come with the start are signals and cancel requests."""
+        begin = StartWorkflow(workflow_id="w-1", run_id="r-1", workflow_type="random_program")
+        beside = [
+            self._message(move, [begin]) for move in moves if move.kind.startswith(("signal", "cancel"))
+        ]
+        self.tell(begin, *[message for message in beside if message is not None])
+
+    def _message(self, move: Move, beside: Sequence[Message]) -> Message | None:
+        match move.kind.split():
+            case ["go"]:
+                return self._settle(self._pick(self.execution.outstanding, move.pick))
+            case ["fire"]:
+                return self._settle(self._pick(self._open(ev.TimerStarted), move.pick))
+            case ["complete"]:
+                return self._settle(self._pick(self._open(ev.ActivityTaskScheduled), move.pick))
+            case ["signal", name]:
+                return self.signal(name)
+            case ["cancel"]:
+                return CancelWorkflow(request_id=self._next("c"))
+            case ["again"]:
+                return self._pick([*self._sent, *beside], move.pick)
+            case _:
+                scheduled = self._pick(self._open(ev.ActivityTaskScheduled), move.pick)
+                return None if scheduled is None else self._end_badly(move, scheduled.seq)
+
+    def _end_badly(self, move: Move, seq: int) -> Message:
+        match move.kind:
+            case "fail":
+                cause = Failure("cancelled", "gone") if move.pick % 2 else None
+                return FailActivity(
+                    seq=seq, failure=Failure("application", "no", type="Refused", cause=cause)
+                )
+            case "time out":
+                kinds = ["START_TO_CLOSE", "SCHEDULE_TO_START", "SCHEDULE_TO_CLOSE", "HEARTBEAT"]
+                return TimeOutActivity(seq=seq, timeout_type=kinds[move.pick % 4])
+            case _:
+                return ReportActivityCanceled(seq=seq, details=["stopped"])
+
+    def _settle(self, command: ev.HistoryEvent | None) -> Message | None:
+        match command:
+            case ev.ActivityTaskScheduled():
+                self._outcomes += 1
+                return CompleteActivity(seq=command.seq, result=1000 + self._outcomes)
+            case ev.ActivityTaskCancelRequested():
+                return ReportActivityCanceled(seq=command.seq)
+            case ev.TimerStarted():
+                self._due = max(self._due, command.fire_at)
+                return FireTimer(seq=command.seq)
+            case _:
+                return None
+
+    def signal(self, name: str) -> SignalWorkflow:
+        """The next signal of a name; payloads and request ids are never used twice."""
+        request_id = self._next("s")
+        return SignalWorkflow(signal_name=name, input=[self._outcomes], request_id=request_id)
+
+    def _next(self, prefix: str) -> str:
+        self._outcomes += 1
+        return f"{prefix}{self._outcomes}"
+
+    def _open(self, kind: type[Any]) -> list[Any]:
+        return [command for command in self.execution.outstanding if isinstance(command, kind)]
+
+    @staticmethod
+    def _pick(choices: Sequence[Any], pick: int) -> Any:
+        return choices[pick % len(choices)] if choices else None
+
+    # The end --------------------------------------------------------------------------------------------------------
+
+    def finish(self, after: Callable[[Conversation], None]) -> None:
+        """Settle all that is open, then send what may be waited for, then ask the run to stop, then make it."""
+        for round_ in range(2 * PATIENCE):
+            if self.execution.closed:
+                return
+            self._due = self._at + SECOND
+            settled = [self._settle(command) for command in self.execution.outstanding]
+            if settled and round_ < PATIENCE:
+                self.tell(*[message for message in settled if message is not None], at=self._due)
+            elif round_ < PATIENCE:
+                self.tell(*map(self.signal, "abxy"))
+            else:
+                messages: list[Message] = [message for message in settled if message is not None]
+                self.tell(CancelWorkflow(request_id=self._next("c")), *messages, at=self._due)
+            after(self)
+        if not self.execution.closed:
+            self.tell(TerminateWorkflow(reason="it does not end"))
+            after(self)
+
+
+def play(
+    program: Step,
+    schedule: Schedule,
+    *,
+    world: World | None = None,
+    after: Callable[[Conversation], None] = lambda conversation: None,
+) -> Conversation:
+    """Hold a whole conversation; ``after`` is called after each turn.  The execution is closed then, but can be asked."""
+    conversation = Conversation(program, world)
+    try:
+        conversation.begin(schedule.first)
+        after(conversation)
+        for moves in schedule.turns:
+            if conversation.execution.closed:
+                break
+            conversation.take(moves)
+            after(conversation)
+        conversation.finish(after)
+    finally:
+        conversation.execution.close()
+        if currently_in_test_context():
+            note(conversation_text(program, conversation.made))
+    return conversation
+
+
+def again(live: Live, conversation: Conversation, first: int = 0, last: int | None = None) -> None:
+    """Tell an execution the turns of a conversation from number ``first`` on; it must answer the same, byte for byte."""
+    for made in conversation.made[first:last]:
+        same_turn(made, live.turn(made.messages, made.at))
+
+
+def same_turn(expected: Made, actual: Made) -> None:
+    """Fail unless two turns are the same in all that anybody gets to see."""
+    assert encode_events(expected.turn.events).decode() == encode_events(actual.turn.events).decode()
+    assert expected.turn == actual.turn
+    same_position(expected, actual.state, actual.answer, actual.waiting)
+
+
+def same_position(expected: Made, state: ExecutionState, answer: object, waiting: Sequence[Waiting]) -> None:
+    """Fail unless a run is where another one was after a turn."""
+    assert expected.state == state
+    assert expected.answer == answer
+    assert expected.waiting == tuple(waiting)

@@ -1,0 +1,275 @@
+"""Order, scope and messages: what holds whatever arrives, and however often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from property_tests.drawing import confluent_programs, law, programs, schedules
+from property_tests.printing import conversation_text
+from property_tests.programs import Finally, Step, parts
+from property_tests.schedules import Conversation, Live, Schedule, again, play, same_turn
+from refold import MessageError, open_executions, quarantined
+from refold import events as ev
+from refold.failures import Failure
+from refold.messages import (
+    CancelWorkflow,
+    CompleteActivity,
+    FailActivity,
+    FireTimer,
+    Message,
+    ReportActivityCanceled,
+    SignalWorkflow,
+    StartWorkflow,
+    TerminateWorkflow,
+)
+
+
+@law
+@given(programs(), schedules())
+def test_a_run_has_one_terminal_event_and_it_is_the_last_one(program: Step, schedule: Schedule) -> None:
+    conversation = play(program, schedule)
+    assert [event for event in conversation.history if event.terminal] == [conversation.history[-1]]
+    assert [made.turn.closed for made in conversation.made] == [None] * (len(conversation.made) - 1) + [
+        conversation.history[-1]
+    ]
+    assert conversation.closed is conversation.history[-1]
+
+
+@law
+@given(programs(), schedules())
+def test_at_the_end_nothing_is_outstanding_and_no_code_is_open(program: Step, schedule: Schedule) -> None:
+    before, stuck = open_executions(), quarantined()
+    ends: list[Any] = []
+
+    def look(conversation: Conversation) -> None:
+        assert conversation.execution.closed == (conversation.execution not in open_executions())
+        if conversation.execution.closed:
+            world = conversation.live.world
+            ends.append((conversation.execution.outstanding, conversation.execution.waiting(), world.open))
+
+    conversation = play(program, schedule, after=look)
+    assert ((), (), 0) == ends[0]
+    assert (before, stuck) == (open_executions(), quarantined())
+    assert () == conversation.execution.close(), "nothing was left for close() to do"
+    if not any(isinstance(part, Finally) and part.cleanup is not None for part in parts(program)):
+        assert [()] * len(conversation.made) == [made.turn.complaints for made in conversation.made]
+
+
+@law
+@given(programs(), schedules())
+def test_no_command_outlives_its_scope(program: Step, schedule: Schedule) -> None:
+    conversation = play(program, schedule)
+    for made in conversation.made:
+        open_now = dict(made.state.pending)
+        for each in made.waiting:
+            for seq in each.seqs:
+                assert each.branch == open_now.pop(seq).branch
+        for seq, left in open_now.items():
+            assert isinstance(left, ev.ActivityTaskScheduled), "only activities outlive their scope"
+            how = (left.options or {}).get("cancellation_type", "TRY_CANCEL")
+            assert how == "ABANDON" or (how == "TRY_CANCEL" and seq in made.state.cancelling)
+
+
+# Messages that repeat, and messages that cannot be --------------------------------------------------------------------
+
+
+def _repeatable(message: Message) -> bool:
+    return not isinstance(message, TerminateWorkflow)
+
+
+@law
+@given(programs(), schedules())
+def test_whatever_is_delivered_again_in_a_later_turn_changes_nothing(
+    program: Step, schedule: Schedule
+) -> None:
+    def repeat(conversation: Conversation) -> None:
+        state = conversation.execution.state
+        sent = [message for made in conversation.made for message in made.messages if _repeatable(message)]
+        for messages in [*([message] for message in sent), sent]:
+            turn = conversation.execution.turn(*messages, at=state.at + 1)
+            assert ([], [], []) == (list(turn.events), list(turn.commands), list(turn.logs))
+            assert state == conversation.execution.state
+
+    conversation = play(program, schedule, after=repeat)
+    with Live(program) as undisturbed:
+        again(undisturbed, conversation)
+
+
+@law
+@given(programs(), schedules(), st.data())
+def test_whatever_is_delivered_again_in_the_same_turn_changes_nothing(
+    program: Step, schedule: Schedule, data: st.DataObject
+) -> None:
+    conversation = play(program, schedule)
+    with Live(program) as live:
+        for made in conversation.made:
+            messages = list(made.messages)
+            for message in filter(_repeatable, made.messages):
+                first = messages.index(message)
+                messages.insert(data.draw(st.integers(first + 1, len(messages))), message)
+            answered = live.turn(messages, made.at)
+            same_turn(made, answered)
+
+
+@law
+@given(programs(), schedules(), st.data())
+def test_the_order_of_arrival_counts_only_among_messages_and_among_completions(
+    program: Step, schedule: Schedule, data: st.DataObject
+) -> None:
+    conversation = play(program, schedule)
+    with Live(program) as live:
+        for made in conversation.made:
+            messages = [message for message in made.messages if message.rank == 0]
+            position = 0
+            for completion in (message for message in made.messages if message.rank == 1):
+                position = data.draw(st.integers(position, len(messages)))
+                messages.insert(position, completion)
+                position += 1
+            same_turn(made, live.turn(messages, made.at))
+
+
+@law
+@given(programs(), schedules())
+def test_what_names_nothing_of_this_run_is_refused_and_changes_nothing(
+    program: Step, schedule: Schedule
+) -> None:
+    def refuse(conversation: Conversation) -> None:
+        execution = conversation.execution
+        state, answer = execution.state, execution.query("seen")
+        for message in _impossible(conversation):
+            with pytest.raises(MessageError):
+                execution.turn(message, at=state.at + 1)
+            with pytest.raises(MessageError):
+                execution.turn(SignalWorkflow(signal_name="a", input=[0]), message, at=state.at + 1)
+        assert (state, answer) == (execution.state, execution.query("seen"))
+
+    conversation = play(program, schedule, after=refuse)
+    with Live(program) as undisturbed:
+        again(undisturbed, conversation)
+
+
+def _impossible(conversation: Conversation) -> Sequence[Message]:
+    state = conversation.execution.state
+    found: list[Message] = [
+        StartWorkflow(workflow_id="w-1", run_id="r-2", workflow_type="random_program"),
+    ]
+    for seq in (-1, 0, state.last_seq + 1, state.last_seq + 100):
+        found += [CompleteActivity(seq=seq), ReportActivityCanceled(seq=seq), FireTimer(seq=seq)]
+    for seq, pending in state.pending.items():
+        found.append(
+            CompleteActivity(seq=seq) if isinstance(pending, ev.TimerStarted) else FireTimer(seq=seq)
+        )
+    if state.closed is not None:
+        found += [SignalWorkflow(signal_name="a", input=[1]), CancelWorkflow(), TerminateWorkflow()]
+    return found
+
+
+# Signals --------------------------------------------------------------------------------------------------------------
+
+
+@law
+@given(programs(), schedules())
+def test_every_accepted_signal_is_taken_in_order_or_named_as_unreceived(
+    program: Step, schedule: Schedule
+) -> None:
+    def taken_in_order(conversation: Conversation) -> None:
+        for name in "abxy":
+            accepted = _payloads(conversation.history, name)
+            assert accepted[: len(_taken(conversation, name))] == _taken(conversation, name)
+
+    conversation = play(program, schedule, after=taken_in_order)
+    if isinstance(conversation.closed, ev.WorkflowExecutionTerminated):
+        return
+    unreceived: Sequence[int] = conversation.closed.unreceived  # type: ignore[attr-defined]
+    left = [event for event in conversation.history if event.event_id in unreceived]
+    assert sorted(unreceived) == list(unreceived)
+    for name in "abxy":
+        assert _payloads(conversation.history, name) == _taken(conversation, name) + _payloads(left, name)
+
+
+def _payloads(events: Sequence[ev.HistoryEvent], name: str) -> list[int]:
+    return [
+        event.input[0]
+        for event in events
+        if isinstance(event, ev.WorkflowExecutionSignaled) and event.signal_name == name
+    ]
+
+
+def _taken(conversation: Conversation, name: str) -> list[int]:
+    return [payload for signal, payload in conversation.live.world.consumed if signal == name]
+
+
+# Order ----------------------------------------------------------------------------------------------------------------
+
+
+@law
+@given(programs("patient", "info"), schedules())
+def test_completions_of_one_turn_work_as_if_each_had_come_alone(program: Step, schedule: Schedule) -> None:
+    conversation = play(program, schedule)
+    with Live(program) as live:
+        for made in conversation.made:
+            together = [message for message in made.messages if message.rank == 0]
+            alone = [message for message in made.messages if message.rank == 1]
+            for messages in [together, *([message] for message in alone)]:
+                if messages:
+                    live.execution.turn(*messages, at=made.at)
+            assert made.answer == live.execution.query("seen")
+            assert _kind_and_outcome(made.state.closed) == _kind_and_outcome(live.execution.state.closed)
+
+
+@law
+@given(confluent_programs(), st.integers(0, 30), st.lists(st.integers(0, 5)), st.lists(st.integers(1, 3)))
+def test_the_order_of_completions_that_no_race_compares_does_not_change_the_result(
+    program: Step, failing: int, order: list[int], sizes: list[int]
+) -> None:
+    expected = _settled_in_order(program, failing, [], [])
+    assert expected == _settled_in_order(program, failing, order, sizes)
+
+
+def _settled_in_order(
+    program: Step, failing: int, order: Sequence[int], sizes: Sequence[int]
+) -> tuple[str, object]:
+    """How a program ends if its commands end in some order, so many in a turn; the activity labelled ``failing`` fails."""
+    picks, counts = iter(order), iter(sizes)
+    conversation = Conversation(program)
+    try:
+        conversation.begin(())
+        while not conversation.execution.closed:
+            waiting = [each for each in conversation.execution.outstanding if not isinstance(each, _REQUEST)]
+            chosen = [
+                waiting.pop(next(picks, 0) % len(waiting)) for _ in range(min(next(counts, 1), len(waiting)))
+            ]
+            conversation.tell(*[_outcome(command, failing) for command in chosen])
+    finally:
+        conversation.execution.close()
+        note(conversation_text(program, conversation.made))
+    return _kind_and_outcome(conversation.closed, "value")
+
+
+_REQUEST = ev.ActivityTaskCancelRequested
+
+
+def _outcome(command: ev.Command, failing: int) -> Message:
+    if isinstance(command, ev.TimerStarted):
+        return FireTimer(seq=command.seq)
+    assert isinstance(command, ev.ActivityTaskScheduled)
+    label = command.input[0]
+    if label == failing:
+        return FailActivity(seq=command.seq, failure=Failure("application", "no", type="Refused"))
+    return CompleteActivity(seq=command.seq, result=label * 10)
+
+
+def _kind_and_outcome(closed: ev.HistoryEvent | None, *fields: str) -> tuple[str, object]:
+    """The kind of a terminal event, and what the workflow returned (or of that, some fields) or failed with."""
+    outcome: object = None
+    if isinstance(closed, ev.WorkflowExecutionCompleted):
+        result: Any = closed.result
+        outcome = {name: result[name] for name in fields} if fields else result
+    elif isinstance(closed, ev.WorkflowExecutionFailed):
+        outcome = (closed.failure.kind, closed.failure.type, closed.failure.message)
+    return type(closed).__name__, outcome
