@@ -215,7 +215,7 @@ class Execution:
                 ledger.last_event_id,
             )
             run_turn(run, history[first:position])
-            tape.end_turn(position, run.patches)
+            tape.end_turn(run.patches)
             position = tape.pos
             while position < end and history[position].__class__ is ev.MessageUndelivered:
                 apply(ledger, history[position])

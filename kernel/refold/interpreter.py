@@ -46,18 +46,16 @@ def run_turn(run: Scheduler, externals: Sequence[ev.HistoryEvent]) -> list[str]:
         apply(ledger, event)
     if ledger.closed is not None:
         return _close_code(run)
-    first = 0
     for event in externals:
-        if not event.message:
-            break
-        _apply_message(run, event)
-        first += 1
-    if first:
-        run.work_off()
-    for event in externals[first:]:
+        if event.message:
+            _apply_message(run, event)
+            continue
+        if run.queue or run.conditions:  # the messages, or the completion before this one
+            run.work_off()
         if run.outcome is not None:
             break
         _deliver_completion(run, event, asked)
+    if run.queue or run.conditions:
         run.work_off()
     return _finish(run) if run.outcome is not None else []
 
@@ -133,7 +131,7 @@ def _finish(run: Scheduler) -> list[str]:
     kind, fields = _terminal_event(run, *run.outcome)
     left = [event.event_id for buffer in run.mailbox.values() for event in buffer]
     fields["unreceived"] = sorted(left) if left else ()
-    run.tape.record(kind, fields, "")
+    run.tape.record(kind, fields, lambda: "")
     run.waits.clear()
     run.conditions.clear()
     run.receivers.clear()

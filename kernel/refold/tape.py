@@ -10,7 +10,7 @@ end of their turn are a divergence, unless they are deprecated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from refold import events as ev
@@ -38,7 +38,7 @@ _ATOMS = frozenset({int, str, bool, float, type(None)})
 class Tape:
     """The derived events of the turn being made or replayed."""
 
-    __slots__ = ("at", "history", "ledger", "length_before", "policy", "pos", "turn", "warnings", "written")
+    __slots__ = ("at", "history", "ledger", "length_before", "passed", "policy", "pos", "turn", "warnings", "written")
 
     def __init__(self, ledger: Ledger, policy: InputPolicy) -> None:
         self.ledger = ledger
@@ -53,15 +53,17 @@ class Tape:
         #: Events of the live turn, external ones included.
         self.written: list[ev.HistoryEvent] = []
         self.warnings: list[str] = []
+        #: Patch markers of the recorded turn that were passed over.
+        self.passed: list[ev.MarkerRecorded] = []
 
     # Writing --------------------------------------------------------------------------------------------------------
 
-    def record(self, kind: type[ev.HistoryEvent], fields: dict[str, Any], source: str) -> Any:
-        """Write a derived event, or match it with the recorded one."""
+    def record(self, kind: type[ev.HistoryEvent], fields: dict[str, Any], site: Callable[[], str]) -> Any:
+        """Write a derived event, or match it with the recorded one; ``site`` tells the line that asked for it, if it is needed."""
         if self.history is not None:
-            event = self._match(kind, fields, source)
+            event = self._match(kind, fields, site)
         else:
-            if source:
+            if source := site():
                 fields["source"] = source
             event = kind(self.ledger.last_event_id + 1, self.turn, self.at, **fields)
             self.written.append(event)
@@ -104,27 +106,30 @@ class Tape:
             if not (isinstance(event, ev.MarkerRecorded) and event.patch_id is not None):
                 return event
             apply(self.ledger, event)
+            self.passed.append(event)
             self.pos += 1
         return None
 
-    def _match(self, kind: type[ev.HistoryEvent], fields: dict[str, Any], source: str) -> ev.HistoryEvent:
+    def _match(
+        self, kind: type[ev.HistoryEvent], fields: dict[str, Any], site: Callable[[], str]
+    ) -> ev.HistoryEvent:
         recorded = self._upcoming()
         if recorded is None:
             raise self.diverged(
-                None, Produced(kind.__name__, fields, source), "The code goes on where its history does not."
+                None, Produced(kind.__name__, fields, site()), "The code goes on where its history does not."
             )
         if recorded.__class__ is not kind:
             raise self.diverged(
-                recorded, Produced(kind.__name__, fields, source), "They are different commands."
+                recorded, Produced(kind.__name__, fields, site()), "They are different commands."
             )
         always, by_policy = _COMPARED[kind]
         for name in always:
             if getattr(recorded, name) != fields[name]:
                 reason = f"They differ in {name}: history has {getattr(recorded, name)!r}, the code {fields[name]!r}."
-                raise self.diverged(recorded, Produced(kind.__name__, fields, source), reason)
+                raise self.diverged(recorded, Produced(kind.__name__, fields, site()), reason)
         for name in by_policy:
             if not _same(getattr(recorded, name), fields.get(name)):
-                self._inputs_differ(recorded, Produced(kind.__name__, fields, source), name)
+                self._inputs_differ(recorded, Produced(kind.__name__, fields, site()), name)
         self.pos += 1
         return recorded
 
@@ -148,24 +153,18 @@ class Tape:
                 return True
         return False
 
-    def end_turn(self, first: int, asked: dict[str, bool]) -> None:
-        """Raise unless the recorded turn, which begins at position ``first``, is used up."""
+    def end_turn(self, asked: dict[str, bool]) -> None:
+        """Raise unless the recorded turn is used up, and every patch it holds was asked for (``asked``) by now."""
         left = self._upcoming()
         if left is not None:
             raise self.diverged(left, None, "The history goes on where the code does not.")
-        history = self.history
-        assert history is not None
-        for pos in range(first, self.pos):
-            event = history[pos]
-            if (
-                isinstance(event, ev.MarkerRecorded)
-                and event.patch_id is not None
-                and not event.deprecated
-                and not asked.get(event.patch_id)
-            ):
-                raise self.diverged(
-                    event, None, f"Nothing asks for patch {event.patch_id!r} any more; deprecate it first."
-                )
+        if self.passed:
+            passed, self.passed = self.passed, []
+            for marker in passed:
+                if not marker.deprecated and not asked.get(marker.patch_id or ""):
+                    raise self.diverged(
+                        marker, None, f"Nothing asks for patch {marker.patch_id!r} any more; deprecate it first."
+                    )
 
     def diverged(self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str) -> Any:
         """The error for two sides that do not agree."""
