@@ -344,12 +344,13 @@ class Signal(Generic[T]):
     def handle(self, handler: Callable[[T], Any] | Callable[[], Any]) -> HandleSignal:
         """From now on, run ``handler`` (a function or a generator function) for each; early ones are handled first."""
         takes_payload = self.type is not None
-        count = len(inspect.signature(handler).parameters)
-        if count != takes_payload:
+        try:
+            inspect.signature(handler).bind(*(["payload"] if takes_payload else []))
+        except TypeError as error:
             raise _misuse(
-                f"the handler of signal {self.name!r} takes {count} arguments instead of {int(takes_payload)}",
+                f"the handler of signal {self.name!r} cannot be called with {'its payload' if takes_payload else 'nothing'}: {error}",
                 "it is called with the payload, or with nothing where the signal has none",
-            )
+            ) from None
         return HandleSignal(self.name, self.decode, handler, takes_payload)
 
 
