@@ -15,6 +15,7 @@ import attrs
 
 from refold.effects import (
     ActivityType,
+    Answering,
     AskPatch,
     Effect,
     RecordMarker,
@@ -57,7 +58,7 @@ E = TypeVar("E")
 
 
 @attrs.frozen(eq=False)
-class Handle(Generic[T_co]):
+class Handle(Answering[T_co]):
     """A step that was started; ``yield from handle`` waits for its result, any number of times."""
 
     #: The kernel's side of it.

@@ -341,7 +341,11 @@ class Signal(Generic[T]):
         """Take the next one, in order of arrival; those that came early are buffered."""
         return ReceiveSignal(self.name, self.decode)
 
-    def handle(self, handler: Callable[[T], Any] | Callable[[], Any]) -> HandleSignal:
+    @overload
+    def handle(self: Signal[None], handler: Callable[[], Any]) -> HandleSignal: ...
+    @overload
+    def handle(self, handler: Callable[[T], Any]) -> HandleSignal: ...
+    def handle(self, handler: Callable[..., Any]) -> HandleSignal:
         """From now on, run ``handler`` (a function or a generator function) for each; early ones are handled first."""
         takes_payload = self.type is not None
         try:

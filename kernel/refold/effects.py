@@ -22,7 +22,28 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Effect(Generic[T_co]):
+if TYPE_CHECKING:
+
+    class Answering(Generator["Effect[Any]", object, T_co]):
+        """To type checkers it is a generator, because one of the four sees through ``yield from`` only where there is one."""
+
+        def send(self, value: object, /) -> Effect[Any]:
+            """Not there."""
+            ...
+
+        def throw(self, *error: Any) -> Effect[Any]:
+            """Not there."""
+            ...
+
+else:
+
+    class Answering(Generic[T_co]):
+        """What ``yield from`` takes to give a ``T``: an effect or a handle."""
+
+        __slots__ = ()
+
+
+class Effect(Answering[T_co]):
     """Something a workflow asks for; ``yield from effect`` gives the answer, a ``T``."""
 
     #: ``_note`` is how ``unyielded`` knows it again; it is no part of the value.
@@ -34,7 +55,7 @@ class Effect(Generic[T_co]):
             maker.made(self)
 
     if TYPE_CHECKING:
-        # One of the four type checkers only sees through ``yield from`` on a real generator type.
+
         def __iter__(self) -> Generator[Effect[Any], object, T_co]: ...
 
     else:

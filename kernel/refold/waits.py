@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import attrs
@@ -23,10 +23,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Step(Protocol[T_co]):
-    """An effect, a handle or a running workflow: whatever ``yield from`` takes."""
-
-    def __iter__(self) -> Generator[Effect[Any], object, T_co]: ...
+#: An effect, a handle, or a running workflow: whatever ``yield from`` takes to give a ``T``.
+Step: TypeAlias = Generator[Effect[Any], object, T]
 
 
 # Messages -----------------------------------------------------------------------------------------------------------
