@@ -1,0 +1,176 @@
+"""How many steps a second a store makes durable, and how long one takes, beside raw commits and DBOS.
+
+    python -m benchmarks.steps --store sqlite [--json] [--quick] [--rounds N] [--no-peers] [--only W1,W3] [--dir DIR]
+
+The workloads are told in README.md.  In each round ours, raw commits and DBOS take turns, and ratios are taken within a round.  With
+``--json`` the last line of the output is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sqlite3
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from benchmarks.figures import Figure, Samples, last_line, load_average, table
+from benchmarks.limits import RawCommits
+from benchmarks.peering import Driver, open_peer
+from benchmarks.step_measures import DBOS_WAYS, FULL, MEASURES, QUICK, Bench, start_up
+from benchmarks.workloads import Ours
+
+#: A raw commit that takes less is no commit to a disk.
+_COMMIT_MS_MIN = 0.02
+
+
+def measure(bench: Bench, chosen: Sequence[str]) -> None:
+    if bench.plan.warm_up:
+        bench.ours.warm_up()
+    if "W6" in chosen:
+        start_up(bench)  # makes the stores, and compiles what is imported
+    bench.samples.clear()
+    for _ in range(bench.plan.rounds):
+        for name in chosen:
+            MEASURES[name](bench)
+
+
+def summary(samples: Samples, long: Sequence[int]) -> dict[str, Any]:
+    """What was found, by workload, and the ratios; None where something was not measured."""
+    of, over = samples.figure, samples.ratio
+    shortest, longest = long[0], long[-1]
+
+    def percentiles(name: str) -> dict[str, Figure | None]:
+        return {f"p{share}_ms": of(f"{name} p{share} ms") for share in (50, 90, 99)}
+
+    def started(name: str) -> dict[str, Figure | None]:
+        keys = ("import_seconds", "launch_seconds", "first_workflow_seconds", "resident_mb")
+        return {key: of(f"{name} {key}") for key in keys}
+
+    return {
+        "W1": {
+            "steps_per_second": of("W1"),
+            "cpu_us_per_step": of("W1 CPU us"),
+            "raw_commits_per_second": of("W1 raw commits"),
+            "dbos_steps_per_second": of("W1 dbos"),
+        },
+        "W2": {
+            "steps_per_second": {way: of(f"W2 {way}") for way in ("best", "loop", "threads", "tasks")},
+            "dbos_steps_per_second": {way: of(f"W2 dbos {way}") for way in ("best", *DBOS_WAYS)},
+        },
+        **{
+            name: {
+                **percentiles(name),
+                "raw_commit": percentiles(f"{name} raw commit"),
+                "dbos": percentiles(f"{name} dbos"),
+            }
+            for name in ("W3", "W4")
+        },
+        "W3b": {
+            "steps_per_second": {str(number): of(f"W3b {number}") for number in long},
+            "dbos_steps_per_second": {str(number): of(f"W3b dbos {number}") for number in long},
+        },
+        "W6": {**started("W6"), "dbos": started("W6 dbos")},
+        "W11": {
+            "execution_bytes": of("W11 execution bytes"),
+            "executions_loaded_per_second": of("W11 executions loaded/s"),
+            "run_bytes": of("W11 run bytes"),
+        },
+        "ratios": {
+            "W1_steps_over_raw_commits": over("W1", "W1 raw commits"),
+            "W1_over_dbos": over("W1", "W1 dbos"),
+            "W2_over_dbos_best": over("W2 best", "W2 dbos best"),
+            "W3_p50_in_raw_commits": over("W3 p50 ms", "W3 raw commit p50 ms"),
+            "W4_p50_in_raw_commits": over("W4 p50 ms", "W4 raw commit p50 ms"),
+            "W3b_longest_over_shortest": over(f"W3b {longest}", f"W3b {shortest}"),
+            "import_over_dbos_import": over("W6 import_seconds", "W6 dbos import_seconds"),
+            "parked_bytes": of("W11 execution bytes"),
+        },
+    }
+
+
+def show(found: Mapping[str, Any], no_dbos: str | None) -> None:
+    """A table a workload; what was not measured is left out, and said below where it is DBOS."""
+    for name, part in found.items():
+        if isinstance(part, dict) and name != "peers":
+            rows = [
+                (words, each.text(_digits(each)))
+                for words, each in _flat(part).items()
+                if isinstance(each, Figure)
+            ]
+            if rows:
+                table(f"{name}, median of {found['rounds']} rounds [min..max]", rows)
+    if no_dbos is not None:
+        print(f"\ndbos: {no_dbos}")
+    commit = _flat(found).get("W3 raw_commit p50_ms")
+    if isinstance(commit, Figure) and commit.median < _COMMIT_MS_MIN:
+        print("\nraw commits take less than a disk needs: is this a RAM disk?")
+
+
+def _flat(part: Mapping[str, Any]) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for name, value in part.items():
+        if isinstance(value, dict):
+            rows.update({f"{name} {inner}": each for inner, each in _flat(value).items()})
+        else:
+            rows[name] = value
+    return rows
+
+
+def _digits(value: Figure) -> int:
+    return 0 if value.median >= 100 else 1 if value.median >= 10 else 3
+
+
+def run(args: argparse.Namespace) -> None:
+    plan = QUICK if args.quick else FULL
+    if args.rounds:
+        plan = evolve(plan, rounds=args.rounds)
+    load = load_average()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=args.dir) as name:
+        folder = Path(name).resolve()
+        (folder / "dbos").mkdir()
+        dbos = open_peer("dbos_steps", str(folder / "dbos")) if args.peers else "not asked for"
+        bench = Bench(plan, folder, Ours(folder), RawCommits(folder), dbos)
+        try:
+            measure(bench, [name for name in MEASURES if name in args.only.split(",")])
+        finally:
+            bench.close()
+    found: dict[str, Any] = {
+        "benchmark": "steps",
+        "store": args.store,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "refold": version("refold"),
+        "rounds": plan.rounds,
+        "load_average": load,
+        "peers": {"dbos": {"version": dbos.hello["version"]} if isinstance(dbos, Driver) else None},
+        **summary(bench.samples, plan.long),
+    }
+    show(found, dbos if isinstance(dbos, str) else None)
+    if args.json:
+        last_line(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.steps", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--store", choices=["sqlite"], default="sqlite")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: to see that it runs, not how fast")
+    parser.add_argument("--rounds", type=int, help="5 unless told otherwise")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="only ours and raw commits")
+    parser.add_argument("--only", default=",".join(MEASURES), help="some of " + ",".join(MEASURES))
+    parser.add_argument(
+        "--dir", type=Path, default=Path(), help="a folder on a real disk; by default the current one"
+    )
+    run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

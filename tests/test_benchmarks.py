@@ -1,0 +1,140 @@
+"""The benchmarks run and say what they promise to say; how fast anything is, is not asked here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.figures import Figure, Samples
+from benchmarks.limits import BareLoop, RawCommits
+from benchmarks.step_measures import FULL
+from benchmarks.steps import summary
+
+ROOT = Path(__file__).parents[1]
+
+
+def bench(module: str, *args: str, **environment: str) -> tuple[str, dict[str, Any]]:
+    """What a benchmark prints, and the object in its last line."""
+    ended = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", "--json", "--quick", *args],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (0, "") == (ended.returncode, ended.stderr)
+    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return ended.stdout, found
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """The replay benchmark on a machine that has none of the peers."""
+    nowhere = tmp_path_factory.mktemp("peers") / "python"
+    return bench("replay", REFOLD_BENCH_PEERS=str(nowhere))
+
+
+def test_the_last_line_of_the_replay_benchmark_has_every_form_of_every_history(
+    replayed: tuple[str, dict[str, Any]],
+) -> None:
+    _, found = replayed
+
+    assert ["sequential 10", "sequential 20", "fan_out 20"] == list(found["histories"])
+    for history in found["histories"].values():
+        assert history["steps"] * 2 + 2 == history["events"]
+        for form in ("objects", "bytes_base"):
+            assert (
+                history[form]["events_per_second"]["median"] > history[form]["steps_per_second"]["median"] > 0
+            )
+    assert {"objects", "bytes_fast", "bytes_base"} == set(found["ratios"]["time_per_step_20_over_10"])
+    assert found["ratios"]["objects_events_over_bare_loop_events"]["median"] > 0
+
+
+def test_a_peer_that_is_not_installed_is_null_and_said_so_in_the_table(
+    replayed: tuple[str, dict[str, Any]],
+) -> None:
+    printed, found = replayed
+
+    assert {"temporalio": None, "durabletask": None} == found["peers"]
+    assert 4 == printed.count("not installed")
+    assert found["ratios"]["bytes_fast_over_temporalio"] is None
+    assert found["ratios"]["bytes_fast_over_durabletask"] is None
+
+
+def test_the_last_line_of_the_step_benchmark_has_every_workload(tmp_path: Path) -> None:
+    _, found = bench("steps", "--store", "sqlite", "--no-peers", "--dir", str(tmp_path))
+
+    assert {"dbos": None} == found["peers"]
+    assert {"W1", "W2", "W3", "W3b", "W4", "W6", "W11"} < set(found)
+    without_dbos = {name for name, value in found["ratios"].items() if value is None}
+    assert {"W1_over_dbos", "W2_over_dbos_best", "import_over_dbos_import"} == without_dbos
+    assert found["W6"]["import_seconds"]["median"] > 0
+    assert [] == list(tmp_path.iterdir()), "it leaves nothing behind"
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    samples = Samples()
+    for slow, fast in ((10, 5), (100, 50), (3, 1)):
+        samples.add("slow", slow)
+        samples.add("fast", fast)
+
+    assert Figure(2, 2, 3, 3) == samples.ratio("slow", "fast")
+    assert Figure(1, 1, 1.5, 3) == samples.ratio("slow", "fast", 0.5)
+    assert samples.ratio("slow", "never measured") is None
+
+
+def test_a_ratio_of_unequal_numbers_of_rounds_is_refused() -> None:
+    samples = Samples()
+    samples.add("a", 1)
+    samples.add("a", 1)
+    samples.add("b", 1)
+
+    with pytest.raises(ValueError, match="shorter"):
+        samples.ratio("a", "b")
+
+
+def test_the_summary_of_nothing_is_nothing_rather_than_an_error() -> None:
+    found = summary(Samples(), FULL.long)
+
+    assert {None} == set(found["ratios"].values())
+
+
+def test_the_bare_loop_finds_a_history_that_its_generator_did_not_make() -> None:
+    loop = BareLoop(3)
+    loop.replay()
+    scheduled, completed = loop.history[4], loop.history[9]
+    loop.history[4] = loop.history[1]
+
+    with pytest.raises(RuntimeError, match="was not asked for"):
+        loop.replay()
+
+    loop.history[4] = scheduled
+    del loop.history[9]
+    with pytest.raises(RuntimeError, match="is not how it ended"):
+        loop.replay()
+
+    loop.history.insert(9, completed)
+    loop.replay()
+
+
+def test_a_raw_commit_is_as_durable_as_one_of_the_store(tmp_path: Path) -> None:
+    raw = RawCommits(tmp_path)
+    try:
+        settings = [
+            raw.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+        ]
+        assert raw.seconds(2) > 0
+        rows = raw.connection.execute("SELECT count(*) FROM event").fetchone()[0]
+    finally:
+        raw.close()
+
+    assert ["wal", 2] == settings
+    assert 2 == rows
