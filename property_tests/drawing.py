@@ -115,12 +115,14 @@ def programs(*without: str) -> st.SearchStrategy[Step]:
 
 
 @cache
-def _confluent_steps(depth: int) -> st.SearchStrategy[Step]:
+def _confluent_steps(depth: int, answered: bool) -> st.SearchStrategy[Step]:
     acts = _acts(())
-    leaves = _weighted((3, acts), (1, st.builds(Timer, _seconds)), (1, st.builds(Compute, st.just(1))))
+    leaves = _weighted(
+        (3, acts), (1, st.builds(Timer, _seconds)), (1 if answered else 0, st.builds(Compute, st.just(1)))
+    )
     if depth == 0:
         return leaves
-    inner = _confluent_steps(depth - 1)
+    inner = _confluent_steps(depth - 1, answered)
     return _weighted(
         (2, leaves),
         (2, st.builds(Seq, _tuples(inner, 1, 4))),
@@ -132,12 +134,45 @@ def _confluent_steps(depth: int) -> st.SearchStrategy[Step]:
     )
 
 
-def confluent_programs() -> st.SearchStrategy[Step]:
+def confluent_programs(*, answered: bool = True) -> st.SearchStrategy[Step]:
     """Programs without a race: whatever the order in which their commands end, they come to the same result.
 
-    That holds while no more than one of their activities fails; each activity has a label of its own.
+    That holds while no more than one of their activities fails; each activity has a label of its own.  Unless steps may be
+    ``answered`` at once, each of them waits.
     """
-    return st.builds(Seq, _tuples(_confluent_steps(DEPTH - 1), 2, 3)).map(numbered)
+    return st.builds(Seq, _tuples(_confluent_steps(DEPTH - 1, answered), 2, 3)).map(numbered)
+
+
+@cache
+def _single_steps(depth: int) -> st.SearchStrategy[Step]:
+    leaves = _weighted(
+        (3, _acts(("patient",))),
+        (2, st.builds(Timer, _seconds)),
+        (1, st.builds(Receive, st.sampled_from(["a", "b"]))),
+        (1, st.builds(Until, _handled, st.integers(1, 3), st.one_of(st.none(), _seconds))),
+        (1, st.builds(Ask, st.sampled_from(list(QUESTIONS)))),
+    )
+    if depth == 0:
+        return leaves
+    inner = _single_steps(depth - 1)
+    catches = st.sampled_from(["cancel", "both"])
+    return _weighted(
+        (2, leaves),
+        (3, st.builds(Seq, _tuples(inner, 1, 4))),
+        (4, st.builds(Guard, inner, catches, st.one_of(st.none(), leaves), st.just(False))),
+        (2, st.builds(Sub, inner, st.booleans())),
+        (1, st.builds(Finally, inner, st.none())),
+    )
+
+
+def single_programs() -> st.SearchStrategy[Step]:
+    """Programs in which nothing runs beside anything else, and what is cancelled does not wait to have stopped."""
+    return st.builds(Seq, _tuples(_single_steps(DEPTH - 1), 2, 5))
+
+
+def handling_programs() -> st.SearchStrategy[Step]:
+    """Programs that handle ``x`` and ``y`` from their first turn on."""
+    return programs().map(lambda program: Seq((Handled("x"), Handled("y"), program)))
 
 
 def schedules() -> st.SearchStrategy[Schedule]:

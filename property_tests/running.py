@@ -137,6 +137,8 @@ class World:
     outside: Callable[[int], int] = lambda value: value
     #: Called from inside the workflow after each step.
     probe: Callable[[], None] = lambda: None
+    #: Called whenever a condition is judged.
+    judged: Callable[[], None] = lambda: None
     #: The signals that receivers and handlers took, with their payloads, in order.
     consumed: list[tuple[str, int]] = attrs.field(factory=list)
     trace: list[str] = attrs.field(factory=list)
@@ -147,6 +149,10 @@ class World:
 
     def signal(self, name: str) -> Signal[int]:
         return _Noted(name, self.consumed)
+
+    def has_heard(self, signal: str, least: int) -> bool:
+        self.judged()
+        return len(self.heard[signal]) >= least
 
     def tell(self, what: str) -> None:
         self.trace.append(what)
@@ -248,7 +254,7 @@ def effect_of(step: Step, world: World) -> Any:
             return world.signal(signal).handle(_handler(signal, body, world))
         case Until(signal, least, timeout):
             limit = None if timeout is None else timedelta(seconds=timeout)
-            return wait_until(lambda: len(world.heard[signal]) >= least, timeout=limit)
+            return wait_until(lambda: world.has_heard(signal, least), timeout=limit)
         case Compute(value):
             return side_effect(lambda: world.outside(value), result_type=int)
         case Ask(what):

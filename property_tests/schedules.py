@@ -140,14 +140,22 @@ class Conversation:
         assert closed is not None
         return closed
 
+    def accepted(self, *names: str) -> set[str]:
+        """The request ids of the signals of some names that were sent, those of the turn being made included."""
+        return {
+            message.request_id
+            for message in self._sent
+            if isinstance(message, SignalWorkflow) and message.signal_name in names
+        }
+
     def positions(self) -> list[int]:
         """The length of the history after each turn."""
         return [made.state.last_event_id for made in self.made]
 
     def tell(self, *messages: Message, at: int | None = None) -> None:
         """Make one turn; nothing is kept of messages that were heard before."""
-        made = self.live.turn(messages, self._at + SECOND if at is None else at)
         self._sent += messages
+        made = self.live.turn(messages, self._at + SECOND if at is None else at)
         if made.turn.events:
             self._at = made.turn.at
             self.made.append(made)

@@ -1,4 +1,4 @@
-"""Order, scope and messages: what holds whatever arrives, and however often."""
+"""Scope and messages: what holds whatever arrives, and however often."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 
-from property_tests.drawing import confluent_programs, law, programs, schedules
-from property_tests.printing import conversation_text
+from property_tests.drawing import law, programs, schedules
 from property_tests.programs import Finally, Step, parts
 from property_tests.schedules import Conversation, Live, Schedule, again, play, same_turn
 from refold import MessageError, open_executions, quarantined
 from refold import events as ev
-from refold.failures import Failure
 from refold.messages import (
     CancelWorkflow,
     CompleteActivity,
-    FailActivity,
     FireTimer,
     Message,
     ReportActivityCanceled,
@@ -117,23 +114,6 @@ def test_whatever_is_delivered_again_in_the_same_turn_changes_nothing(
 
 
 @law
-@given(programs(), schedules(), st.data())
-def test_the_order_of_arrival_counts_only_among_messages_and_among_completions(
-    program: Step, schedule: Schedule, data: st.DataObject
-) -> None:
-    conversation = play(program, schedule)
-    with Live(program) as live:
-        for made in conversation.made:
-            messages = [message for message in made.messages if message.rank == 0]
-            position = 0
-            for completion in (message for message in made.messages if message.rank == 1):
-                position = data.draw(st.integers(position, len(messages)))
-                messages.insert(position, completion)
-                position += 1
-            same_turn(made, live.turn(messages, made.at))
-
-
-@law
 @given(programs(), schedules())
 def test_what_names_nothing_of_this_run_is_refused_and_changes_nothing(
     program: Step, schedule: Schedule
@@ -202,74 +182,3 @@ def _payloads(events: Sequence[ev.HistoryEvent], name: str) -> list[int]:
 
 def _taken(conversation: Conversation, name: str) -> list[int]:
     return [payload for signal, payload in conversation.live.world.consumed if signal == name]
-
-
-# Order ----------------------------------------------------------------------------------------------------------------
-
-
-@law
-@given(programs("patient", "info"), schedules())
-def test_completions_of_one_turn_work_as_if_each_had_come_alone(program: Step, schedule: Schedule) -> None:
-    conversation = play(program, schedule)
-    with Live(program) as live:
-        for made in conversation.made:
-            together = [message for message in made.messages if message.rank == 0]
-            alone = [message for message in made.messages if message.rank == 1]
-            for messages in [together, *([message] for message in alone)]:
-                if messages:
-                    live.execution.turn(*messages, at=made.at)
-            assert made.answer == live.execution.query("seen")
-            assert _kind_and_outcome(made.state.closed) == _kind_and_outcome(live.execution.state.closed)
-
-
-@law
-@given(confluent_programs(), st.integers(0, 30), st.lists(st.integers(0, 5)), st.lists(st.integers(1, 3)))
-def test_the_order_of_completions_that_no_race_compares_does_not_change_the_result(
-    program: Step, failing: int, order: list[int], sizes: list[int]
-) -> None:
-    expected = _settled_in_order(program, failing, [], [])
-    assert expected == _settled_in_order(program, failing, order, sizes)
-
-
-def _settled_in_order(
-    program: Step, failing: int, order: Sequence[int], sizes: Sequence[int]
-) -> tuple[str, object]:
-    """How a program ends if its commands end in some order, so many in a turn; the activity labelled ``failing`` fails."""
-    picks, counts = iter(order), iter(sizes)
-    conversation = Conversation(program)
-    try:
-        conversation.begin(())
-        while not conversation.execution.closed:
-            waiting = [each for each in conversation.execution.outstanding if not isinstance(each, _REQUEST)]
-            chosen = [
-                waiting.pop(next(picks, 0) % len(waiting)) for _ in range(min(next(counts, 1), len(waiting)))
-            ]
-            conversation.tell(*[_outcome(command, failing) for command in chosen])
-    finally:
-        conversation.execution.close()
-        note(conversation_text(program, conversation.made))
-    return _kind_and_outcome(conversation.closed, "value")
-
-
-_REQUEST = ev.ActivityTaskCancelRequested
-
-
-def _outcome(command: ev.Command, failing: int) -> Message:
-    if isinstance(command, ev.TimerStarted):
-        return FireTimer(seq=command.seq)
-    assert isinstance(command, ev.ActivityTaskScheduled)
-    label = command.input[0]
-    if label == failing:
-        return FailActivity(seq=command.seq, failure=Failure("application", "no", type="Refused"))
-    return CompleteActivity(seq=command.seq, result=label * 10)
-
-
-def _kind_and_outcome(closed: ev.HistoryEvent | None, *fields: str) -> tuple[str, object]:
-    """The kind of a terminal event, and what the workflow returned (or of that, some fields) or failed with."""
-    outcome: object = None
-    if isinstance(closed, ev.WorkflowExecutionCompleted):
-        result: Any = closed.result
-        outcome = {name: result[name] for name in fields} if fields else result
-    elif isinstance(closed, ev.WorkflowExecutionFailed):
-        outcome = (closed.failure.kind, closed.failure.type, closed.failure.message)
-    return type(closed).__name__, outcome
