@@ -355,6 +355,8 @@ class Signal(Generic[T]):
                 f"the handler of signal {self.name!r} cannot be called with {'its payload' if takes_payload else 'nothing'}: {error}",
                 "it is called with the payload, or with nothing where the signal has none",
             ) from None
+        except ValueError:
+            pass  # a function of an extension that does not tell its parameters: the call will show
         return HandleSignal(self.name, self.decode, handler, takes_payload)
 
 
