@@ -74,7 +74,9 @@ def test_a_checker_sees_every_type_and_every_mistake(checker: str, tmp_path: Pat
         [*command, *names], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=110
     )
 
-    assert marked() == diagnosed(run.stdout), run.stdout + run.stderr
+    expected, actual = marked(), diagnosed(run.stdout)
+    unforeseen = [line for line in run.stdout.splitlines() if diagnosed(line) - expected]
+    assert ([], []) == (sorted(expected - actual), unforeseen), run.stderr
 
 
 def test_both_files_were_found_and_hold_something() -> None:

@@ -76,9 +76,15 @@ class AsyncWorkflowHandle(Generic[R_co]):
         result: R_co = self._handle.take_result(row)
         return result
 
-    async def signal(self, signal: Signal[T] | str, payload: Any = None) -> None:
+    @overload
+    async def signal(self, signal: Signal[None]) -> None: ...
+    @overload
+    async def signal(self, signal: Signal[T], payload: T) -> None: ...
+    @overload
+    async def signal(self, signal: str, payload: Any = ...) -> None: ...
+    async def signal(self, signal: Any, payload: Any = None) -> None:
         """Send a signal; it is durable when this returns."""
-        await asyncio.to_thread(self._handle.signal, signal, payload)  # type: ignore[arg-type]
+        await asyncio.to_thread(self._handle.signal, signal, payload)
 
     @overload
     async def query(self, query: Query[T], *args: object) -> T: ...

@@ -27,6 +27,7 @@ from refold import (
     with_timeout,
     workflow,
 )
+from refold_adapters import AsyncWorkflowHandle, Client, WorkflowHandle
 
 SECOND = timedelta(seconds=1)
 
@@ -219,3 +220,21 @@ def sagas(order: Order) -> Workflow[None]:
     yield from saga.do(charge(order), undo=undo_at_once)  # expect-error
     yield from saga.do(charge(order))  # expect-error
     receipt: str = yield from saga.do(charge(order), undo=lambda receipt: sleep(SECOND))  # expect-error
+
+
+# --- clients ---------------------------------------------------------------------------------------------------------
+
+
+def clients(client: Client, order: Order, handle: WorkflowHandle[Receipt]) -> None:
+    client.start(process, order)  # expect-error
+    client.start(charge, order, id="1")  # expect-error
+    receipt: Order = client.run(process, order, id="1")  # expect-error
+    result: str = handle.result()  # expect-error
+    answer: int = handle.query(status)  # expect-error
+    handle.signal(orders, "order")  # expect-error
+    handle.query(orders)  # expect-error
+
+
+async def async_clients(handle: AsyncWorkflowHandle[Receipt]) -> None:
+    result: str = await handle.result()  # expect-error
+    await handle.signal(orders, "order")  # expect-error

@@ -52,6 +52,7 @@ from refold import (
     with_timeout,
     workflow,
 )
+from refold_adapters import AsyncClient, AsyncWorkflowHandle, Client, Engine, WorkflowHandle
 
 SECOND = timedelta(seconds=1)
 
@@ -127,7 +128,9 @@ def uses_activities(order: Order) -> Workflow[None]:
     assert_type((yield from maybe("1")), Order | None)
     assert_type((yield from charge.options(task_queue="other")(order)), Receipt)
     assert_type((yield from execute_activity("charge", order, result_type=Receipt)), Receipt)
-    assert_type((yield from execute_activity("charge", order, result_type=Receipt, task_queue="other")), Receipt)
+    assert_type(
+        (yield from execute_activity("charge", order, result_type=Receipt, task_queue="other")), Receipt
+    )
     assert_type((yield from execute_activity("charge", order)), Any)
 
 
@@ -166,7 +169,9 @@ def helper(order: Order) -> Workflow[int]:
 def uses_workflows(order: Order) -> Workflow[None]:
     assert_type((yield from helper(order)), int)
     assert_type((yield from nothing()), None)
-    assert_type((yield from all_of(helper(order), process(order), charge(order))), tuple[int, Receipt, Receipt])
+    assert_type(
+        (yield from all_of(helper(order), process(order), charge(order))), tuple[int, Receipt, Receipt]
+    )
 
 
 # --- combinators -----------------------------------------------------------------------------------------------------
@@ -299,7 +304,9 @@ def uses_a_saga(order: Order) -> Workflow[Receipt]:
 
 
 def takes_definitions(
-    one: Activity[..., bytes], two: WorkflowDefinition[..., list[Receipt]], three: Callable[[Order], Workflow[int]]
+    one: Activity[..., bytes],
+    two: WorkflowDefinition[..., list[Receipt]],
+    three: Callable[[Order], Workflow[int]],
 ) -> Workflow[None]:
     assert_type((yield from one("1")), bytes)
     assert_type((yield from two(Order("1", 2))), list[Receipt])
@@ -318,3 +325,26 @@ def gives_any_step(handle: Handle[str], signal: Signal[str]) -> Workflow[None]:
     assert_type((yield from takes_any_step(handle)), str)
     assert_type((yield from takes_any_step(signal.receive())), str)
     assert_type((yield from takes_any_step(takes_any_step(handle))), str)
+
+
+# --- clients ---------------------------------------------------------------------------------------------------------
+
+
+def uses_a_client(client: Client, engine: Engine, order: Order) -> None:
+    handle = client.start(process, order, id="1")
+    assert_type(handle, WorkflowHandle[Receipt])
+    assert_type(handle.result(), Receipt)
+    assert_type(handle.query(status), str)
+    handle.signal(orders, order)
+    handle.signal(wake)
+    assert_type(engine.start(longer, order, id="1").result(timeout=SECOND), list[Receipt])
+    assert_type(engine.run(process, order, "a note", id="1"), Receipt)
+    assert_type(client.start("process", order, id="1"), WorkflowHandle[Any])
+
+
+async def uses_an_async_client(client: AsyncClient, order: Order) -> None:
+    handle = await client.start(process, order, id="1")
+    assert_type(handle, AsyncWorkflowHandle[Receipt])
+    assert_type(await handle.result(), Receipt)
+    assert_type(await handle.query(status), str)
+    await handle.signal(orders, order)
