@@ -256,4 +256,4 @@ def _record(
     run: Scheduler, waiter: Waiter, kind: type[TimerCanceled | ActivityTaskCancelRequested], seq: int
 ) -> None:
     branch = waiter if isinstance(waiter, Branch) else waiter.branch
-    run.tape.record(kind, {"seq": seq, "branch": branch.id}, run.yield_site(branch))
+    run.tape.record(kind, {"seq": seq, "branch": branch.id}, lambda: run.yield_site(branch))

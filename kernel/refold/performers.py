@@ -69,7 +69,7 @@ def _schedule_activity(run: Scheduler, waiter: Waiter, branch: Branch, effect: S
         }
         if activity.options:
             fields["options"] = activity.options
-        event = run.tape.record(ev.ActivityTaskScheduled, fields, run.yield_site(branch))
+        event = run.tape.record(ev.ActivityTaskScheduled, fields, lambda: run.yield_site(branch))
     waiter.wait = event
     waiter.decode = activity.decode
     run.waits[event.seq] = waiter
@@ -83,7 +83,7 @@ def _start_timer(run: Scheduler, waiter: Waiter, branch: Branch, effect: StartTi
         "branch": branch.id,
         "fire_at": min(run.tape.at + delay, _CALENDAR_END_US),
     }
-    event = run.tape.record(ev.TimerStarted, fields, run.yield_site(branch))
+    event = run.tape.record(ev.TimerStarted, fields, lambda: run.yield_site(branch))
     waiter.wait = event
     run.waits[event.seq] = waiter
     return WAITING
@@ -97,7 +97,7 @@ def _record_marker(run: Scheduler, waiter: Waiter, branch: Branch, effect: Recor
     }
     if run.tape.history is None:
         fields["value"] = _computed(effect)
-    event = run.tape.record(ev.MarkerRecorded, fields, run.yield_site(branch))
+    event = run.tape.record(ev.MarkerRecorded, fields, lambda: run.yield_site(branch))
     return event.value if effect.decode is None else effect.decode(event.value)
 
 
@@ -131,7 +131,7 @@ def _ask_patch(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskPatch)
                 "patch_id": effect.patch_id,
                 "deprecated": effect.deprecated,
             }
-            run.tape.record(ev.MarkerRecorded, fields, run.yield_site(branch))
+            run.tape.record(ev.MarkerRecorded, fields, lambda: run.yield_site(branch))
         run.patches[effect.patch_id] = answer
     return answer or effect.deprecated
 

@@ -31,7 +31,9 @@ from refold.waits import AnswerQuery, Group, HandleSignal, Join, Log, ReceiveSig
 CHAIN_MAX = 200
 
 #: Effects at which a pending cancel request is delivered instead of performing them: those that may wait.
-_BLOCKING = frozenset({ScheduleActivity, StartTimer, ReceiveSignal, WaitCondition, Group, Join})
+_BLOCKING: frozenset[type[Effect[Any]]] = frozenset(
+    {ScheduleActivity, StartTimer, ReceiveSignal, WaitCondition, Group, Join}
+)
 #: Errors that say nothing about the workflow and must never become its result.
 _NEVER_A_RESULT = (SystemExit, GeneratorExit, RecursionError, MemoryError)
 
@@ -100,9 +102,7 @@ class Scheduler:
         return branch
 
     def yield_site(self, branch: Branch) -> str:
-        """The user's line that a branch, or else the one above it, waits at; replay does not ask, as it has it recorded."""
-        if self.recorder is None:
-            return ""
+        """The user's line that a branch, or else the one above it, waits at."""
         while not (found := source.yield_site(branch.generator)) and branch.parent is not None:
             branch = branch.parent
         return found
