@@ -65,7 +65,8 @@ class Handle(Answering[T_co]):
     branch: object = attrs.field(repr=False)
 
     def __iter__(self) -> Generator[Effect[Any], object, T_co]:
-        answer: T_co = yield from Join[T_co](self.branch)
+        join: Join[T_co] = Join(self.branch)
+        answer: T_co = yield from join
         return answer
 
 
@@ -102,7 +103,8 @@ def all_of(a: Step[A], b: Step[B], c: Step[C], d: Step[D], e: Step[E], /) -> Gro
 def all_of(*steps: Step[A]) -> Group[tuple[A, ...]]: ...
 def all_of(*steps: Step[Any]) -> Any:
     """All results, as a tuple; the first failure cancels the other steps, waits until they have unwound, and is raised."""
-    return Group[Any](Combine.ALL, _checked(steps, "all_of"))
+    group: Group[Any] = Group(Combine.ALL, _checked(steps, "all_of"))
+    return group
 
 
 def all_settled(*steps: Step[T]) -> Group[tuple[Outcome[T], ...]]:
@@ -126,7 +128,8 @@ def first_of(
 def first_of(*steps: Step[A]) -> Group[tuple[int, A]]: ...
 def first_of(*steps: Step[Any]) -> Any:
     """``(index, value)`` of the first step that ends, or its failure; the others are cancelled and unwound first."""
-    return Group[Any](Combine.FIRST, _checked(steps, "first_of", least=1))
+    group: Group[Any] = Group(Combine.FIRST, _checked(steps, "first_of", least=1))
+    return group
 
 
 def any_of(*steps: Step[T]) -> Group[T]:
@@ -216,7 +219,8 @@ def execute_activity(name: str, /, *args: object, result_type: Any = Any, **opti
     """Run an activity by its name, where its code is not at hand; the options are those of :class:`ActivityOptions`."""
     checked_id(name, "activity name")
     plain = ActivityOptions(**options).to_plain()
-    return ScheduleActivity[Any](ActivityType(name, plain, decoder(result_type)), args)
+    effect: ScheduleActivity[Any] = ScheduleActivity(ActivityType(name, plain, decoder(result_type)), args)
+    return effect
 
 
 @overload

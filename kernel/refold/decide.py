@@ -138,7 +138,7 @@ def _start(
             why="a run has one beginning",
             fix="start a new run under another run id",
         )
-    fields = {**_fields(message), "input": list(message.input)}
+    fields: dict[str, Any] = {**_fields(message), "input": list(message.input)}
     return ev.WorkflowExecutionStarted(
         *head, flags=list(CURRENT_FLAGS), schema_version=SCHEMA_VERSION, **fields
     )

@@ -56,8 +56,8 @@ def _words(waiter: Waiter) -> str:
             return (
                 f"timer due {instant(timer.fire_at).isoformat(sep=' ', timespec='seconds')} (seq {timer.seq})"
             )
-        case ReceiveSignal() as receive:
-            return f"signal {receive.name!r}"
+        case ReceiveSignal(name=name):
+            return f"signal {name!r}"
         case WaitCondition():
             return "condition"
         case Branch() as branch:
