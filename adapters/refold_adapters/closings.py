@@ -6,6 +6,7 @@ process has written, and that is asked for at a bounded interval.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,6 +14,9 @@ from concurrent.futures import Future
 import attrs
 
 from refold_adapters.ports import RunRow, RunStatus, Store
+from refold_adapters.store_errors import StoreError
+
+logger = logging.getLogger("refold.client")
 
 #: How often another process's writes are looked for, while somebody waits.
 POLL_SECONDS = 0.02
@@ -98,9 +102,12 @@ class Closings:
                 future.set_result(ending)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more; when this returns, the store may be closed."""
         self._stopped = True
         self._wake.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
 
     def _look_elsewhere(self) -> None:
         with self._lock:
@@ -125,9 +132,14 @@ class Closings:
                 woken = self._wake.wait(POLL_SECONDS)
                 self._wake.clear()
                 idle_seconds += POLL_SECONDS
-                if woken or idle_seconds >= FALLBACK_SECONDS or self._store.changed_elsewhere():
-                    idle_seconds = 0.0
-                    self._look(waiting)
+                try:
+                    if woken or idle_seconds >= FALLBACK_SECONDS or self._store.changed_elsewhere():
+                        idle_seconds = 0.0
+                        self._look(waiting)
+                except StoreError as error:
+                    if error.code == "RF5010":
+                        return  # the store was closed, so nobody can be told any more
+                    logger.error("the store failed while a run is waited for: %s", error)  # noqa: TRY400 - it has a code
         finally:
             unsubscribe()
 
