@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def refold_process(*args: object, **changes: str) -> Done:
 
 
 @contextmanager
-def background(*args: object, **changes: str) -> Iterator[subprocess.Popen[str]]:
+def background(*args: object, **changes: str) -> Generator[subprocess.Popen[str], None, None]:
     """A command that runs beside the test, and is killed at its end if it has not ended by then."""
     process = subprocess.Popen(
         command_line(*args),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from refold import (
     sleep,
     workflow,
 )
-from refold_adapters import activity_context
 
 approval = Signal("approval", bool)
 status = Query("status", str)
@@ -53,21 +53,17 @@ def ring(name: str) -> str:
 
 
 @activity
-def wait_for_file(mark: str, path: str) -> str:
-    """Makes the file ``mark``, then waits until there is one at ``path``."""
-    Path(mark).touch()
-    context = activity_context()
-    while not Path(path).exists():
-        context.wait_for_cancellation(0.01)
-    return Path(path).read_text("utf-8")
+def ask(mark: str, answer: str) -> str:
+    """Says on the pipe ``mark`` that it runs, then waits for what comes through the pipe ``answer``."""
+    Path(mark).write_text("here", "utf-8")
+    return Path(answer).read_text("utf-8")
 
 
 @activity
 def never_end(mark: str) -> None:
-    """Makes the file ``mark``, and hears no call to stop."""
-    Path(mark).touch()
-    while not Path(mark + ".end").exists():
-        activity_context().wait_for_cancellation(0.01)
+    """Says on the pipe ``mark`` that it runs, and hears no call to stop."""
+    Path(mark).write_text("here", "utf-8")
+    threading.Event().wait()
 
 
 @workflow
@@ -100,9 +96,9 @@ def call(name: str) -> Workflow[str]:
 
 
 @workflow
-def fetch(mark: str, path: str) -> Workflow[str]:
+def fetch(mark: str, answer: str) -> Workflow[str]:
     yield from greet("first")
-    return (yield from wait_for_file(mark, path))
+    return (yield from ask(mark, answer))
 
 
 @workflow

@@ -141,12 +141,15 @@ def _cannot_import(name: str, why: str, fix: str, where: str | None = None) -> N
 
 
 def _last_line(error: BaseException) -> str | None:
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename
-    ]
+    """Where it went wrong, in code that is not refold's own."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{error.filename}:{error.lineno}"
-    return f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if len(frames) > 1 else None
+    places: list[str] = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in ("refold", "refold_adapters", "importlib"):
+            places.append(f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}")
+    return places[-1] if places else None
 
 
 def _named(values: Iterable[WorkflowDefinition[..., Any]], name: str) -> WorkflowDefinition[..., Any] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import attrs
 import click
@@ -36,13 +36,18 @@ _STYLES = {
 }
 
 
+#: Least widths on a terminal that is too narrow.
+_CUT_MIN, _WRAPPED_MIN = 8, 12
+_GAP = 2
+
+
 @attrs.frozen
 class Column:
-    """A column of a table; on a terminal that is too narrow, ``cut`` ones lose their end and others are wrapped."""
+    """A column of a table; on a terminal that is too narrow, those to be ``cut`` lose their end before those to ``wrap`` are wrapped."""
 
     title: str
     right: bool = False
-    cut: bool = False
+    fit: Literal["keep", "wrap", "cut"] = "keep"
 
 
 def is_terminal() -> bool:
@@ -95,7 +100,7 @@ def plain_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> lis
     from rich.cells import cell_len
 
     lines = [[column.title.upper() for column in columns], *rows]
-    widths = [max(cell_len(line[index]) for line in lines) for index in range(len(columns))]
+    widths = _natural_widths(columns, rows)
     shown: list[str] = []
     for line in lines:
         cells: list[str] = []
@@ -111,17 +116,39 @@ def _print_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
+    console = Console(highlight=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    widths = fitted(columns, _natural_widths(columns, rows), console.width)
+    for column, width in zip(columns, widths, strict=True):
         table.add_column(
             column.title.upper(),
             justify="right" if column.right else "left",
-            overflow="ellipsis" if column.cut else "fold",
-            no_wrap=column.cut,
+            overflow="ellipsis" if column.fit == "cut" else "fold",
+            no_wrap=column.fit != "wrap",
+            width=width,
         )
     for row in rows:
         table.add_row(*(Text(isolated(cell), style=_STYLES.get(cell.partition(" ")[0], "")) for cell in row))
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def fitted(columns: Sequence[Column], widths: Sequence[int], available: int) -> list[int]:
+    """Widths that fit as far as that can be: the widest columns that may be cut are narrowed first, then those that may wrap."""
+    found = list(widths)
+    over = sum(found) + _GAP * (len(found) - 1) - available
+    for fit, least in (("cut", _CUT_MIN), ("wrap", _WRAPPED_MIN)):
+        wide = [index for index, column in enumerate(columns) if column.fit == fit]
+        while over > 0 and any(found[index] > least for index in wide):
+            found[max(wide, key=found.__getitem__)] -= 1
+            over -= 1
+    return found
+
+
+def _natural_widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    from rich.cells import cell_len
+
+    titles = [column.title for column in columns]
+    return [max(cell_len(row[index]) for row in (titles, *rows)) for index in range(len(columns))]
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:

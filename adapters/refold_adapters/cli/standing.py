@@ -80,7 +80,9 @@ def sentence(standing: Standing) -> str:
     if description.pending_messages:
         messages = counted(description.pending_messages, "message")
         return f"has {messages} that no worker has taken yet, its last turn was {ago} ago{_nobody(standing)}"
-    return f"waits for {_waits(standing)} {since}{_nobody(standing)}"
+    misfit = standing.code_known and description.waiting is None
+    note = "; the code given here does not fit its history (`refold replay` says how)" if misfit else ""
+    return f"waits for {_waits(standing)} {since}{_nobody(standing)}{note}"
 
 
 def _nobody(standing: Standing) -> str:
@@ -97,9 +99,9 @@ def _waits(standing: Standing) -> str:
         parts[_STEPS_SHOWN:] = [f"{len(parts) - _STEPS_SHOWN} more"]
     if parts:
         return ", ".join(parts)
-    if standing.code_known:
-        return "nothing that its code here knows of (it does not fit the history: see `refold replay`)"
-    return "a message (give its module with -m to see which, and where)"
+    return (
+        "a message" if standing.code_known else "a message (give its module with -m to see which, and where)"
+    )
 
 
 def task_state(standing: Standing, task: TaskRow) -> str:

@@ -81,10 +81,10 @@ def _print_pending(standing: Standing) -> None:
         print_table(
             [
                 Column("seq", right=True),
-                Column("pending activity"),
-                Column("since", cut=True),
-                Column("next"),
-                Column("last failure"),
+                Column("pending activity", fit="wrap"),
+                Column("since"),
+                Column("next", fit="wrap"),
+                Column("last failure", fit="wrap"),
             ],
             [
                 [

@@ -30,7 +30,7 @@ def command(context: click.Context, *, integrity: bool) -> int:
         settings,
         checks,
         lambda check: {"check": check.name, "level": check.level.value, "finding": check.finding},
-        [Column("check"), Column("level"), Column("finding")],
+        [Column("check"), Column("level"), Column("finding", fit="wrap")],
         lambda check: [check.name, check.level.value, check.finding],
     )
     return Exit.FAILED if any(check.level is Level.FAILED for check in checks) else Exit.OK

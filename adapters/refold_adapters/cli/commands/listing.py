@@ -52,13 +52,13 @@ def _list(settings: Settings, selection: Selection, limit: int) -> None:
         rows = selected(client, selection, limit + 1 if limit else None)
         shown = _Counted(islice(rows, limit) if limit else rows)
         columns = [
-            Column("workflow id"),
-            Column("type"),
+            Column("workflow id", fit="wrap"),
+            Column("type", fit="wrap"),
             Column("status"),
-            Column("started", cut=True),
-            Column("took", right=True, cut=True),
-            Column("events", right=True, cut=True),
-            Column("run id", cut=True),
+            Column("started"),
+            Column("took", right=True),
+            Column("events", right=True),
+            Column("run id", fit="cut"),
         ]
         print_records(
             settings,

@@ -57,10 +57,10 @@ def _show_steps(events: Sequence[HistoryEvent]) -> None:
         Column("event", right=True),
         Column("after", right=True),
         Column("what"),
-        Column("name"),
+        Column("name", fit="wrap"),
         Column("outcome"),
         Column("took", right=True),
-        Column("detail", cut=True),
+        Column("detail", fit="cut"),
     ]
     begin = events[0].at
     print_table(
@@ -90,8 +90,8 @@ def _show_events(events: Sequence[HistoryEvent]) -> None:
         Column("turn", right=True),
         Column("after", right=True),
         Column("kind"),
-        Column("source"),
-        Column("fields", cut=True),
+        Column("source", fit="wrap"),
+        Column("fields", fit="cut"),
     ]
     begin = events[0].at
     print_table(
