@@ -79,17 +79,25 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def seconds_a_call(action: Callable[[], object], at_least: float) -> float:
-    """Time of one call: called until ``at_least`` seconds have gone, after the garbage of others is collected."""
+@frozen
+class Spent:
+    """Time of one call: by the clock, and of the processor (all threads of the process)."""
+
+    wall: float
+    cpu: float
+
+
+def a_call(action: Callable[[], object], at_least: float) -> Spent:
+    """What one call takes: called until ``at_least`` seconds have gone, after the garbage of others is collected."""
     gc.collect()
     calls = 0
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     while True:
         action()
         calls += 1
         spent = time.perf_counter() - begin
         if spent >= at_least:
-            return spent / calls
+            return Spent(spent / calls, (time.process_time() - begin_cpu) / calls)
 
 
 def table(title: str, rows: Sequence[tuple[str, str]]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from attrs import frozen
 
-from benchmarks.figures import figure, percentile, rates, seconds_a_call, table
+from benchmarks.figures import a_call, figure, percentile, rates, table
 
 # The bare loop --------------------------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class RawCommits:
 
 def main() -> None:
     loop = BareLoop(1_000)
-    loop_seconds = [seconds_a_call(loop.replay, 0.1) for _ in range(7)]
+    loop_seconds = [a_call(loop.replay, 0.1).wall for _ in range(7)]
     with tempfile.TemporaryDirectory(prefix="limits-", dir=".") as folder:
         raw = RawCommits(Path(folder))
         commits = [[raw.commit() for _ in range(300)] for _ in range(7)]
