@@ -50,26 +50,28 @@ def outstanding(state: ExecutionState | Ledger) -> tuple[ev.Command, ...]:
 def apply(ledger: Ledger, event: ev.HistoryEvent) -> None:
     """Fold one event into a private ledger, in place."""
     if event.event_id != ledger.last_event_id + 1 or event.turn < ledger.turn or ledger.closed is not None:
-        _check_position(ledger, event)
+        check_position(ledger, event)
     _APPLY[event.__class__](ledger, event)
     ledger.last_event_id = event.event_id
     ledger.turn = event.turn
     ledger.at = event.at
 
 
-def _check_position(ledger: Ledger, event: ev.HistoryEvent) -> None:
+def check_position(ledger: Ledger, event: ev.HistoryEvent) -> None:
+    """Raise :class:`HistoryError` unless an event can be the next one, by its numbers."""
     if event.event_id != ledger.last_event_id + 1:
-        raise _corrupt(
+        raise corrupt(
             event,
             f"it should be number {ledger.last_event_id + 1}: events are missing, repeated or out of order",
         )
     if event.turn < ledger.turn:
-        raise _corrupt(event, f"its turn {event.turn} comes after turn {ledger.turn}")
+        raise corrupt(event, f"its turn {event.turn} comes after turn {ledger.turn}")
     if ledger.closed is not None and type(event) is not ev.MessageUndelivered:
-        raise _corrupt(event, f"the run was closed by event {ledger.closed.event_id}")
+        raise corrupt(event, f"the run was closed by event {ledger.closed.event_id}")
 
 
-def _corrupt(event: ev.HistoryEvent, problem: str) -> HistoryError:
+def corrupt(event: ev.HistoryEvent, problem: str) -> HistoryError:
+    """The error for an event that cannot follow from those before it."""
     return HistoryError(
         "RF2001",
         f"{type(event).__name__} (event {event.event_id}, turn {event.turn}) cannot stand there: {problem}",
@@ -83,7 +85,7 @@ def _corrupt(event: ev.HistoryEvent, problem: str) -> HistoryError:
 
 def _started(ledger: Ledger, event: ev.WorkflowExecutionStarted) -> None:
     if ledger.started is not None:
-        raise _corrupt(event, "the run had started already")
+        raise corrupt(event, "the run had started already")
     check_flags(event.schema_version, event.flags)
     ledger.started = event
     ledger.status = WorkflowStatus.RUNNING
@@ -105,7 +107,7 @@ def _closing(status: WorkflowStatus) -> Callable[[Ledger, ev.HistoryEvent], None
 
 def _need_start(ledger: Ledger, event: ev.HistoryEvent) -> None:
     if ledger.started is None:
-        raise _corrupt(event, "the run has not started")
+        raise corrupt(event, "the run has not started")
 
 
 def _message(ledger: Ledger, event: Any) -> None:
@@ -138,18 +140,18 @@ def _unpaused(ledger: Ledger, event: ev.WorkflowExecutionUnpaused) -> None:
 def _update_accepted(ledger: Ledger, event: ev.WorkflowExecutionUpdateAccepted) -> None:
     _message(ledger, event)
     if event.update_id in ledger.updates:
-        raise _corrupt(event, f"update {event.update_id!r} is open already")
+        raise corrupt(event, f"update {event.update_id!r} is open already")
     ledger.updates[event.update_id] = event
 
 
 def _update_completed(ledger: Ledger, event: ev.WorkflowExecutionUpdateCompleted) -> None:
     if ledger.updates.pop(event.update_id, None) is None:
-        raise _corrupt(event, f"no update {event.update_id!r} is open")
+        raise corrupt(event, f"no update {event.update_id!r} is open")
 
 
 def _undelivered(ledger: Ledger, event: ev.MessageUndelivered) -> None:
     if ledger.closed is None:
-        raise _corrupt(event, "only a closing run leaves messages undelivered")
+        raise corrupt(event, "only a closing run leaves messages undelivered")
 
 
 # Commands and what comes back ---------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ def _undelivered(ledger: Ledger, event: ev.MessageUndelivered) -> None:
 def _command(ledger: Ledger, event: Any) -> None:
     """A command that waits for something from outside."""
     if event.seq != ledger.last_seq + 1 or ledger.started is None:
-        raise _corrupt(event, f"its seq should be {ledger.last_seq + 1}, in a run that has started")
+        raise corrupt(event, f"its seq should be {ledger.last_seq + 1}, in a run that has started")
     ledger.last_seq = event.seq
     ledger.pending[event.seq] = event
 
@@ -168,7 +170,7 @@ def _instant_command(ledger: Ledger, event: Any) -> None:
     _need_start(ledger, event)
     if event.seq is not None:
         if event.seq != ledger.last_seq + 1:
-            raise _corrupt(event, f"its seq should be {ledger.last_seq + 1}")
+            raise corrupt(event, f"its seq should be {ledger.last_seq + 1}")
         ledger.last_seq = event.seq
 
 
@@ -181,7 +183,7 @@ def _marker(ledger: Ledger, event: ev.MarkerRecorded) -> None:
 def _outcome_of(kind: type[ev.HistoryEvent], what: str) -> Callable[[Ledger, Any], None]:
     def settle(ledger: Ledger, event: Any) -> None:
         if ledger.pending.pop(event.seq, None).__class__ is not kind:
-            raise _corrupt(event, f"no {what} with seq {event.seq} is open")
+            raise corrupt(event, f"no {what} with seq {event.seq} is open")
         if ledger.cancelling:
             ledger.cancelling.pop(event.seq, None)
 
@@ -191,7 +193,7 @@ def _outcome_of(kind: type[ev.HistoryEvent], what: str) -> Callable[[Ledger, Any
 def _activity_cancel(ledger: Ledger, event: ev.ActivityTaskCancelRequested) -> None:
     scheduled = ledger.pending.get(event.seq)
     if scheduled.__class__ is not ev.ActivityTaskScheduled or event.seq in ledger.cancelling:
-        raise _corrupt(event, f"no activity with seq {event.seq} is open and not yet asked to stop")
+        raise corrupt(event, f"no activity with seq {event.seq} is open and not yet asked to stop")
     assert scheduled is not None
     if scheduled.turn == event.turn:
         del ledger.pending[event.seq]  # it never left the kernel
@@ -204,13 +206,13 @@ def _child_started(ledger: Ledger, event: ev.ChildWorkflowExecutionStarted) -> N
         ledger.pending.get(event.seq).__class__ is not ev.StartChildWorkflowExecutionInitiated
         or event.seq in ledger.children
     ):
-        raise _corrupt(event, f"no child with seq {event.seq} was to be started")
+        raise corrupt(event, f"no child with seq {event.seq} was to be started")
     ledger.children[event.seq] = event.run_id
 
 
 def _child_ended(ledger: Ledger, event: Any) -> None:
     if event.seq not in ledger.children:
-        raise _corrupt(event, f"no child with seq {event.seq} runs")
+        raise corrupt(event, f"no child with seq {event.seq} runs")
     del ledger.children[event.seq]
     _settle_child(ledger, event)
 

@@ -25,7 +25,7 @@ from refold.decide import decide_turn
 from refold.declare import Query, WorkflowDefinition
 from refold.divergence import InputPolicy
 from refold.errors import HistoryError, MessageError, QueryError, RefoldError
-from refold.evolve import apply, outstanding
+from refold.evolve import apply, corrupt, outstanding
 from refold.failures import CancelledError
 from refold.interpreter import run_turn
 from refold.messages import Message
@@ -360,16 +360,11 @@ def _commands(ledger: Ledger, events: Sequence[ev.HistoryEvent]) -> tuple[ev.Com
 
 def _check_order(beginning: Sequence[ev.HistoryEvent], ledger: Ledger) -> None:
     """Raise unless these events can be the external ones of a new turn."""
-    misplaced: ev.HistoryEvent | None = None
-    if not beginning[0].external or beginning[0].turn <= ledger.turn:
-        misplaced = beginning[0]
+    first = beginning[0]
+    if not first.external:
+        raise corrupt(first, "a turn begins with what came from outside")
+    if first.turn <= ledger.turn:
+        raise corrupt(first, "what came from outside stands before what the workflow did")
     for before, event in pairwise(beginning):
         if event.message and not before.message:
-            misplaced = event
-    if misplaced is not None:
-        raise HistoryError(
-            "RF2001",
-            f"{type(misplaced).__name__} (event {misplaced.event_id}, turn {misplaced.turn}) cannot stand there",
-            why="each turn begins with what came from outside, messages first, and what the workflow did comes last",
-            fix="restore the run from a backup; report it if no one edited the store",
-        )
+            raise corrupt(event, "messages stand before completions")

@@ -198,13 +198,9 @@ def _gather(
 
 def _begin(run: Scheduler, slot: Slot, branch: Branch, step: Any) -> None:
     """Begin one step of a gathering: an effect where it stands, anything else as a branch of its own."""
-    kind: type[Any] = type(step)
     if isinstance(step, Handle) or (isinstance(step, Effect) and not isinstance(step, Routine)):
         try:
-            if isinstance(step, Handle):
-                value = _join_branch(run, slot, branch, step.branch)
-            else:
-                value = PERFORMERS[kind](run, slot, branch, step)
+            value = _perform(run, slot, branch, step)
         except WorkflowTaskError:
             raise
         except DefinitionError as mistake:
@@ -222,6 +218,12 @@ def _begin(run: Scheduler, slot: Slot, branch: Branch, step: Any) -> None:
         slot.child = child
         slot.wait = child
         run.notify(run.resume, child)
+
+
+def _perform(run: Scheduler, slot: Slot, branch: Branch, step: Any) -> Any:
+    if isinstance(step, Handle):
+        return _join_branch(run, slot, branch, step.branch)
+    return PERFORMERS[step.__class__](run, slot, branch, step)
 
 
 def _check_depth(depth: int, branch: Branch) -> None:

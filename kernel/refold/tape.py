@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from refold import events as ev
 from refold.divergence import Divergence, InputPolicy, Produced
-from refold.evolve import apply
+from refold.evolve import apply, check_position, corrupt
 from refold.failures import Failure
 from refold.payloads import Plain, encode
 from refold.state import Ledger
@@ -167,9 +167,13 @@ class Tape:
                     )
 
     def diverged(self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str) -> Any:
-        """The error for two sides that do not agree."""
+        """The error for two sides that do not agree, unless the history has a gap there that explains it."""
         history = self.history or ()
         place = self.pos
+        if place < len(history):
+            check_position(self.ledger, history[place])
+            if history[place].turn != self.turn and not history[place].external:
+                raise corrupt(history[place], "a turn begins with what came from outside")
         event_id = history[place].event_id if place < len(history) else len(history)
         return Divergence(
             self.ledger.started,
