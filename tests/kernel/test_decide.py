@@ -1,0 +1,191 @@
+"""Which event a message becomes, which were heard before, and which cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from refold import Failure, MessageError, decide, decide_turn, evolve, fold, initial_state
+from refold import events as ev
+from refold import messages as ms
+from refold.flags import CURRENT_FLAGS, SCHEMA_VERSION
+
+START = ms.StartWorkflow(workflow_id="w-1", run_id="r-1", workflow_type="orders", request_id="start-1")
+SIGNAL = ms.SignalWorkflow(signal_name="s", input=[1], request_id="q-1")
+
+
+def _history() -> list[ev.HistoryEvent]:
+    """A run with activity 1 and timer 2 open, and activity 3 done."""
+    head: Any = {"turn": 1, "at": 5, "branch": 0}
+    started = decide(initial_state(), START, at=5)
+    assert started is not None
+    return [
+        started,
+        ev.ActivityTaskScheduled(event_id=2, seq=1, activity_type="charge", **head),
+        ev.TimerStarted(event_id=3, seq=2, fire_at=9, **head),
+        ev.ActivityTaskScheduled(event_id=4, seq=3, activity_type="reserve", **head),
+        ev.ActivityTaskCompleted(event_id=5, turn=2, at=6, seq=3),
+    ]
+
+
+OPEN = fold(_history())
+CLOSED = evolve(OPEN, ev.WorkflowExecutionCompleted(6, 2, 6))
+FAILURE = Failure("application", "no")
+
+
+def test_every_message_has_an_event_that_carries_all_it_says() -> None:
+    messages: list[tuple[ms.Message, type[ev.HistoryEvent]]] = [
+        (SIGNAL, ev.WorkflowExecutionSignaled),
+        (ms.CancelWorkflow(reason="enough"), ev.WorkflowExecutionCancelRequested),
+        (ms.TerminateWorkflow(reason="enough", details=[1]), ev.WorkflowExecutionTerminated),
+        (ms.CompleteActivity(seq=1, result=5, attempt=2, identity="w"), ev.ActivityTaskCompleted),
+        (ms.FailActivity(seq=1, failure=FAILURE), ev.ActivityTaskFailed),
+        (ms.TimeOutActivity(seq=1, timeout_type="HEARTBEAT", last_failure=FAILURE), ev.ActivityTaskTimedOut),
+        (ms.ReportActivityCanceled(seq=1, details=[1]), ev.ActivityTaskCanceled),
+        (ms.FireTimer(seq=2), ev.TimerFired),
+    ]
+    for message, kind in messages:
+        event = decide(OPEN, message, at=20)
+        assert isinstance(event, kind)
+        assert (6, 3, 20) == (event.event_id, event.turn, event.at)
+        for field in attrs.fields(type(message)):
+            assert getattr(message, field.name) == getattr(event, field.name)
+    assert sorted(ms.MESSAGES) == sorted(
+        {type(message).__name__ for message, _ in messages} | {"StartWorkflow"}
+    )
+
+
+def test_a_start_records_the_rules_and_the_schema() -> None:
+    event = decide(initial_state(), START, at=5)
+    assert isinstance(event, ev.WorkflowExecutionStarted)
+    assert (1, 1, 5) == (event.event_id, event.turn, event.at)
+    assert (list(CURRENT_FLAGS), SCHEMA_VERSION) == (list(event.flags), event.schema_version)
+    assert ("w-1", "r-1", "orders", "default") == (
+        event.workflow_id,
+        event.run_id,
+        event.workflow_type,
+        event.task_queue,
+    )
+
+
+def test_what_was_heard_before_is_none() -> None:
+    heard = evolve(OPEN, ev.WorkflowExecutionSignaled(6, 3, 7, signal_name="s", request_id="q-1"))
+    for state, message in (
+        (OPEN, START),  # the same run id
+        (heard, SIGNAL),  # the same request id
+        (heard, ms.CancelWorkflow(request_id="q-1")),
+        (OPEN, ms.CompleteActivity(seq=3)),  # settled
+        (OPEN, ms.FailActivity(seq=3, failure=FAILURE)),
+        (CLOSED, ms.CompleteActivity(seq=1)),  # fell away with its run
+        (CLOSED, ms.FireTimer(seq=2)),
+        (CLOSED, START),
+    ):
+        assert decide(state, message, at=20) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "message"),
+    [
+        ("RF3001", CLOSED, SIGNAL),
+        ("RF3001", CLOSED, ms.CancelWorkflow()),
+        ("RF3001", CLOSED, ms.TerminateWorkflow()),
+        ("RF3002", initial_state(), SIGNAL),
+        ("RF3002", initial_state(), ms.CancelWorkflow()),
+        ("RF3002", initial_state(), ms.TerminateWorkflow()),
+        ("RF3002", initial_state(), ms.CompleteActivity(seq=1)),
+        ("RF3003", OPEN, ms.CompleteActivity(seq=4)),
+        ("RF3003", OPEN, ms.CompleteActivity(seq=0)),
+        ("RF3003", OPEN, ms.CompleteActivity(seq=-1)),
+        ("RF3003", OPEN, ms.CompleteActivity(seq=2)),  # that is a timer
+        ("RF3003", OPEN, ms.FireTimer(seq=1)),  # that is an activity
+        ("RF3003", OPEN, ms.Message()),
+        ("RF3003", CLOSED, ms.FireTimer(seq=9)),
+        ("RF3006", OPEN, attrs.evolve(START, run_id="r-2")),
+        ("RF3006", CLOSED, attrs.evolve(START, run_id="r-2")),
+    ],
+)
+def test_what_cannot_be_is_refused(code: str, state: Any, message: ms.Message) -> None:
+    with pytest.raises(MessageError, match=code):
+        decide(state, message, at=20)
+
+
+def test_a_refusal_says_what_the_number_stands_for() -> None:
+    with pytest.raises(MessageError, match="FireTimer names seq 1, which is of a ActivityTaskScheduled"):
+        decide(OPEN, ms.FireTimer(seq=1), at=20)
+    with pytest.raises(MessageError, match="FireTimer names seq 9, which is of no command of this run"):
+        decide(OPEN, ms.FireTimer(seq=9), at=20)
+    with pytest.raises(MessageError, match="SignalWorkflow came to a run that is COMPLETED"):
+        decide(CLOSED, SIGNAL, at=20)
+
+
+# A turn of several ----------------------------------------------------------------------------------------------------------
+
+
+def _kinds(events: list[ev.HistoryEvent]) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def test_the_messages_of_a_turn_are_numbered_in_their_order() -> None:
+    events = decide_turn(OPEN, [ms.FireTimer(seq=2), SIGNAL, ms.CompleteActivity(seq=1)], at=20)
+    assert ["WorkflowExecutionSignaled", "TimerFired", "ActivityTaskCompleted"] == _kinds(events)
+    assert [6, 7, 8] == [event.event_id for event in events]
+    assert {(3, 20)} == {(event.turn, event.at) for event in events}
+
+
+def test_what_is_said_twice_in_a_turn_is_heard_once() -> None:
+    cancel = ms.CancelWorkflow(request_id="c-1")
+    done = ms.CompleteActivity(seq=1, result=1)
+    messages = [SIGNAL, done, cancel, SIGNAL, ms.FailActivity(seq=1, failure=FAILURE), cancel, done]
+    events = decide_turn(OPEN, messages, at=20)
+    assert [
+        "WorkflowExecutionSignaled",
+        "WorkflowExecutionCancelRequested",
+        "ActivityTaskCompleted",
+    ] == _kinds(events)
+    assert [6, 7, 8] == [event.event_id for event in events]
+
+
+def test_signals_without_a_request_id_are_all_heard() -> None:
+    signal = ms.SignalWorkflow(signal_name="s")
+    assert 3 == len(decide_turn(OPEN, [signal, signal, signal], at=20))
+
+
+def test_a_turn_in_which_all_was_heard_before_is_empty() -> None:
+    assert [] == decide_turn(OPEN, [START, ms.CompleteActivity(seq=3)], at=20)
+    assert [] == decide_turn(OPEN, [], at=20)
+
+
+def test_a_run_may_be_signalled_and_cancelled_in_the_turn_that_starts_it() -> None:
+    events = decide_turn(initial_state(), [START, SIGNAL, START, ms.CancelWorkflow()], at=5)
+    assert [
+        "WorkflowExecutionStarted",
+        "WorkflowExecutionSignaled",
+        "WorkflowExecutionCancelRequested",
+    ] == _kinds(events)
+
+
+def test_two_different_starts_in_one_turn_are_refused() -> None:
+    with pytest.raises(MessageError, match="RF3006: the run has started already"):
+        decide_turn(initial_state(), [START, attrs.evolve(START, run_id="r-2")], at=5)
+
+
+def test_a_completion_in_the_turn_that_starts_the_run_is_of_nothing() -> None:
+    with pytest.raises(MessageError, match="RF3003"):
+        decide_turn(initial_state(), [START, ms.CompleteActivity(seq=1)], at=5)
+
+
+def test_a_termination_is_alone_in_its_turn() -> None:
+    assert ["WorkflowExecutionTerminated"] == _kinds(decide_turn(OPEN, [ms.TerminateWorkflow()], at=20))
+    with pytest.raises(MessageError, match="RF3007"):
+        decide_turn(OPEN, [SIGNAL, ms.TerminateWorkflow()], at=20)
+
+
+def test_one_message_that_cannot_be_refuses_the_turn() -> None:
+    with pytest.raises(MessageError, match="RF3003"):
+        decide_turn(OPEN, [SIGNAL, ms.FireTimer(seq=1)], at=20)
+    with pytest.raises(
+        MessageError, match="RF3003"
+    ):  # also where another message settles that number in this turn
+        decide_turn(OPEN, [ms.CompleteActivity(seq=1), ms.FireTimer(seq=1)], at=20)
