@@ -286,6 +286,39 @@ def test_those_who_wait_go_on_when_the_one_who_leads_is_interrupted():
     assert not group._occupied
 
 
+def test_those_whose_writes_were_taken_along_are_done_when_the_one_who_leads_is_interrupted():
+    sizes: list[int] = []
+
+    def carry_out(batches: list[Batch]) -> None:
+        sizes.append(len(batches))
+        if len(sizes) == 1:
+            spin_until(lambda: len(group._waiting) == 3)
+        if len(sizes) == 2:
+            raise KeyboardInterrupt
+        for batch in batches:
+            batch.done = True
+
+    group = Group(carry_out)
+    batches = [Batch([], ManualClock()) for _ in range(4)]
+    interrupted: list[Batch] = []
+
+    def submit(batch: Batch) -> None:
+        try:
+            group.submit(batch)
+        except KeyboardInterrupt:
+            interrupted.append(batch)
+
+    threads = [threading.Thread(target=submit, args=(batch,), daemon=True) for batch in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [1, 3, 2] == sizes
+    assert [False] == [batch.done for batch in interrupted]
+    assert 3 == sum(batch.done for batch in batches)
+    assert not group._occupied
+
+
 # Other processes ------------------------------------------------------------------------------------------------------
 
 

@@ -62,6 +62,8 @@ class InboxContract(StoreHarness):
         self.create("run-2")
         assert Accepted("run-1", 2) == self.send(b"pay", "wf-run-1", request_id="r1")
         assert Accepted("run-2", 2) == self.send(b"pay", "wf-run-2", request_id="r1")
+        assert Accepted("run-2", 3) == self.send(b"pay", "wf-run-2", request_id="r2")
+        assert Accepted("run-1", 3) == self.send(b"pay", "wf-run-1", request_id="r2")
 
     def test_the_request_id_of_the_start_is_none_of_the_inbox(self) -> None:
         """A signal may come with the request that started the run."""

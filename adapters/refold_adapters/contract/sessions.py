@@ -176,6 +176,16 @@ class SessionContract(StoreHarness):
         self.send(b"signal")
         assert [("run-1", 0)] == self.takeovers(heir)
 
+    def test_progress_that_leaves_work_undone_forgets_the_takeovers_too(self) -> None:
+        """Nothing else about the run changes then."""
+        dead = self.session()
+        self.create(owner=dead)
+        self.advance_past_the_lease()
+        heir = self.session()
+        assert [("run-1", 1)] == self.takeovers(heir)
+        assert Committed() == self.one(turn(heir, "run-1", 1))
+        assert [("run-1", 0)] == self.takeovers(heir)
+
     def test_a_graceful_end_counts_no_takeover(self) -> None:
         """A worker that is shut down in order is not one that died."""
         token = self.session()
@@ -194,8 +204,10 @@ class SessionContract(StoreHarness):
         """``only_expired``."""
         token = self.session()
         assert Refused() == self.one(CloseSession(token=token, only_expired=True))
+        self.clock.advance(LEASE - 1)
+        assert Refused() == self.one(CloseSession(token=token, only_expired=True))
         assert [token] == [row.token for row in self.store.list_sessions()]
-        self.advance_past_the_lease()
+        self.clock.advance(1)
         assert Done() == self.one(CloseSession(token=token, only_expired=True))
         assert Fenced() == self.one(CloseSession(token=token, only_expired=True))
 

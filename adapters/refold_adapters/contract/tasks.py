@@ -149,6 +149,8 @@ class TaskContract(StoreHarness):
         token = self.session()
         self.begin(token, tasks=[task(1, claimed=True)])
         assert Done() == self.retry(token, attempt=1, after_us=SECOND)
+        (waiting,) = self.store.list_tasks("run-1")
+        assert (0, None, 2) == (waiting.owner, waiting.started_at, waiting.attempt)
         self.clock.advance(SECOND - 1)
         assert [] == self.claim_tasks(token)
         self.clock.advance(1)

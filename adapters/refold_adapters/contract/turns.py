@@ -18,6 +18,7 @@ from refold_adapters.ports import (
     InboxMessage,
     NotFound,
     Outcome,
+    RetryTask,
     RunStatus,
     Stale,
     StoredTurn,
@@ -118,6 +119,14 @@ class TurnContract(StoreHarness):
         self.begin(token)
         self.one(turn(token, "run-1", 2))
         self.assert_refused(Stale(2), first_turn(token, "run-1"))
+
+    def test_a_turn_token_under_another_number_is_stale(self) -> None:
+        """It is the same turn only if it is the same turn."""
+        token = self.session()
+        self.begin(token)
+        self.one(turn(token, "run-1", 2))
+        self.assert_refused(Stale(2), evolve(turn(token, "run-1", 2), turn=1))
+        self.assert_refused(Stale(2), evolve(turn(token, "run-1", 2), turn=4))
 
     def test_turns_without_a_token_are_never_taken_for_repeated_ones(self) -> None:
         """An empty token says nothing."""
@@ -233,6 +242,50 @@ class TurnContract(StoreHarness):
         for finished in ((2, 1), (1, 2), (9, 1)):
             self.assert_refused(Gone(), evolve(turn(token, "run-1", 2), finished=(finished,)))
             self.assert_refused(Gone(), evolve(turn(token, "run-1", 2), finished=((1, 1), finished)))
+
+    def test_a_task_that_follows_another_starts_with_nothing_of_it(self) -> None:
+        """One out and one in, by the turn of one commit: attempts, details, failures and cancel requests stay behind."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, "charge", claimed=True)])
+        self.one(evolve(turn(token, "run-1", 2), cancel_tasks=(CancelTask(seq=1, report=b"cancelled"),)))
+        retry = RetryTask(
+            token=token,
+            run_id="run-1",
+            seq=1,
+            attempt=1,
+            next_attempt=2,
+            visible_at=0,
+            failure=b"failure",
+            heartbeat=b"half",
+        )
+        assert Done() == self.one(retry)
+        self.claim_tasks(token)
+        self.clock.advance(SECOND)
+        follower = task(7, "ship", task_queue="other")
+        assert Committed() == self.one(evolve(turn(token, "run-1", 3), finished=((1, 2),), tasks=(follower,)))
+        (found,) = self.store.list_tasks("run-1")
+        now = self.clock.now_us()
+        assert (7, "ship", "other", follower.data) == (
+            found.seq,
+            found.activity_type,
+            found.task_queue,
+            found.data,
+        )
+        assert (1, 0, None, now, now) == (
+            found.attempt,
+            found.owner,
+            found.started_at,
+            found.scheduled_at,
+            found.visible_at,
+        )
+        assert (False, None, None) == (found.cancel_requested, found.heartbeat, found.last_failure)
+
+    def test_an_administrative_turn_may_put_a_task_in_the_place_of_any(self) -> None:
+        """Whoever held that."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        assert Committed() == self.one(evolve(turn(0, "run-1", 2), finished=((1, 1),), tasks=(task(2),)))
+        assert [2] == [found.seq for found in self.store.list_tasks("run-1")]
 
     def test_an_administrative_turn_may_finish_any_task(self) -> None:
         """In the attempt that it says."""
