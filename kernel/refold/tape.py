@@ -38,7 +38,18 @@ _ATOMS = frozenset({int, str, bool, float, type(None)})
 class Tape:
     """The derived events of the turn being made or replayed."""
 
-    __slots__ = ("at", "history", "ledger", "length_before", "passed", "policy", "pos", "turn", "warnings", "written")
+    __slots__ = (
+        "at",
+        "history",
+        "ledger",
+        "length_before",
+        "passed",
+        "policy",
+        "pos",
+        "turn",
+        "warnings",
+        "written",
+    )
 
     def __init__(self, ledger: Ledger, policy: InputPolicy) -> None:
         self.ledger = ledger
@@ -163,7 +174,9 @@ class Tape:
             for marker in passed:
                 if not marker.deprecated and not asked.get(marker.patch_id or ""):
                     raise self.diverged(
-                        marker, None, f"Nothing asks for patch {marker.patch_id!r} any more; deprecate it first."
+                        marker,
+                        None,
+                        f"Nothing asks for patch {marker.patch_id!r} any more; deprecate it first.",
                     )
 
     def diverged(self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str) -> Any:
