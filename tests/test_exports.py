@@ -12,6 +12,7 @@ import pytest
 import refold
 import refold_adapters
 from refold import events, messages
+from refold_adapters import ports
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 PACKAGES = pytest.mark.parametrize("package", [refold, refold_adapters], ids=lambda package: package.__name__)
@@ -75,6 +76,17 @@ def test_every_kind_of_event_and_message_is_in_the_reference() -> None:
     kinds += [f"refold.messages.{name}" for name in messages.MESSAGES]
 
     assert [] == [kind for kind in kinds if kind not in documented]
+
+
+def test_everything_that_a_store_is_given_or_answers_with_is_in_the_reference() -> None:
+    documented = {
+        name.rpartition(".")[2]
+        for page in REFERENCE.glob("*.md")
+        for name in documented_names(page.read_text("utf-8"))
+        if name.rpartition(".")[0] in ("refold_adapters", "refold_adapters.ports")
+    }
+
+    assert [] == [name for name in ports.__all__ if name not in documented]
 
 
 @PACKAGES
