@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from refold import Activity, WorkflowDefinition
+from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold_adapters.attempts import Attempt, AttemptOutcome
 from refold_adapters.closings import Closings
@@ -47,6 +48,7 @@ from refold_adapters.runtime_errors import WorkerStoppedError
 from refold_adapters.sessions import Session
 from refold_adapters.store_errors import StoreError
 from refold_adapters.tasks import Ended, Tasks, finish_write, heartbeat_write
+from refold_adapters.worker_options import check_options
 
 logger = logging.getLogger("refold.worker")
 
@@ -82,8 +84,18 @@ class Worker:
         fail_unknown_types: bool = False,
         closings: Closings | None = None,
     ) -> None:
+        max_activity_processes = (
+            os.cpu_count() or 1 if max_activity_processes is None else max_activity_processes
+        )
+        check_options(
+            lease,
+            max_concurrent_activities=max_concurrent_activities,
+            max_concurrent_workflow_turns=max_concurrent_workflow_turns,
+            max_cached_workflows=max_cached_workflows,
+            max_activity_processes=max_activity_processes,
+        )
         self.store = store
-        self.task_queue = task_queue
+        self.task_queue = checked_id(task_queue, "task queue")
         self.identity = identity or f"{os.getpid()}@{socket.gethostname()}"
         self.registry = Registry(workflows, activities)
         self._max_turns = max_concurrent_workflow_turns
@@ -95,7 +107,7 @@ class Worker:
             store.clock,
             identity=self.identity,
             max_concurrent=max_concurrent_activities,
-            max_processes=max_activity_processes or os.cpu_count() or 1,
+            max_processes=max_activity_processes,
             report=self._attempt_ended,
             heartbeat=self._heartbeat,
         )

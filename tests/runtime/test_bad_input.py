@@ -168,6 +168,34 @@ def test_undeclared_and_doubled_functions_are_refused(store: Store) -> None:
             Worker(store, **wrong)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"max_concurrent_activities": 0},
+        {"max_concurrent_activities": True},
+        {"max_concurrent_workflow_turns": -1},
+        {"max_cached_workflows": -1},
+        {"max_activity_processes": 0},
+        {"max_activity_processes": 1.5},
+        {"lease": timedelta(0)},
+        {"lease": timedelta(days=2)},
+        {"lease": 10},
+    ],
+    ids=repr,
+)
+def test_options_with_which_a_worker_would_stand_still_are_refused(
+    store: Store, option: dict[str, Any]
+) -> None:
+    (name,) = option
+    with pytest.raises(ExecutionError, match=rf"RF5113: the worker's option {name}="):
+        Worker(store, **option)
+
+
+def test_a_worker_of_an_unacceptable_task_queue_is_refused(store: Store) -> None:
+    with pytest.raises(DefinitionError, match="RF1003: the task queue is not acceptable"):
+        Worker(store, task_queue="a\nb")
+
+
 def test_a_parked_run_can_be_terminated(make_engine: MakeEngine) -> None:
     engine = make_engine(workflows=[echo])
     handle = engine.start(echo, 1, id="e")
