@@ -12,7 +12,7 @@ from refold_adapters.runtime_errors import ExecutionError
 LEASE_MAX = timedelta(days=1)
 
 
-def check_options(lease: timedelta, **counts: object) -> None:
+def check_options(lease: object, **counts: object) -> None:
     """Raise RF5113 for a lease or a number of things at a time that no worker could work with."""
     for name, count in counts.items():
         least = 0 if name == "max_cached_workflows" else 1  # with no cache each turn replays, which works
