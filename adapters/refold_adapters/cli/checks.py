@@ -74,7 +74,7 @@ def _installation() -> Iterator[Check]:
         )
     else:
         yield Check("sqlite", Level.OK, f"{sqlite3.sqlite_version}, without the WAL-reset bug")
-    for package in ("attrs", "cattrs", "click", "rich"):
+    for package in ("attrs", "click", "rich"):
         yield Check(package, Level.OK, _version(package) or "unknown")
     yield Check(
         "msgspec",
