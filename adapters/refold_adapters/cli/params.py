@@ -21,6 +21,8 @@ from refold_adapters.cli.texts import shortened
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+REUSE_POLICIES = ("ALLOW_DUPLICATE", "ALLOW_DUPLICATE_FAILED_ONLY", "REJECT_DUPLICATE")
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS_MAX = 10_000 * 86400
@@ -28,8 +30,9 @@ _SECONDS_MAX = 10_000 * 86400
 
 if TYPE_CHECKING:
     _Base = click.ParamType[timedelta]
+    _NumberBase = click.ParamType[int]
 else:
-    _Base = click.ParamType  # not generic before click 8.2
+    _Base = _NumberBase = click.ParamType  # not generic before click 8.2
 
 
 class DurationType(_Base):
@@ -55,7 +58,35 @@ class DurationType(_Base):
         return timedelta(seconds=seconds)
 
 
+class WholeNumber(_NumberBase):
+    """A whole number of at least so much."""
+
+    name = "number"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        text = str(value)
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or int(text) < self.least:
+            self.fail(f"{shortened(text)!r} is no whole number of at least {self.least}", param, ctx)
+        return int(text)
+
+
 DURATION = DurationType()
+
+
+def log_level_option(default: str) -> Callable[[Command], Command]:
+    """The option that says what is logged."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        metavar="LEVEL",
+        default=default,
+        show_default=True,
+        help="From which level on records are logged to stderr: debug, info, warning or error.",
+    )
 
 
 class JsonCommand(click.Command):
@@ -132,10 +163,9 @@ def reuse_option(default: str) -> Callable[[Command], Command]:
     """The option that says whether an id may be used again."""
     return click.option(
         "--id-reuse-policy",
-        type=click.Choice(
-            ["ALLOW_DUPLICATE", "ALLOW_DUPLICATE_FAILED_ONLY", "REJECT_DUPLICATE"], case_sensitive=False
-        ),
+        type=click.Choice(REUSE_POLICIES, case_sensitive=False),
+        metavar="POLICY",
         default=default,
         show_default=True,
-        help="Whether a new run may have the id of a closed one.",
+        help=f"Whether a new run may have the id of a closed one: {', '.join(REUSE_POLICIES[:-1])} or {REUSE_POLICIES[-1]}.",
     )

@@ -90,9 +90,10 @@ def common_options(command: Command) -> Command:
             "-o",
             "--output",
             type=click.Choice(FORMATS),
+            metavar="FORM",
             expose_value=False,
             callback=_keep("given_output"),
-            help="Form of what is printed; table is for people.  [default: table]",
+            help="Form of what is printed: table, json or jsonl.  [default: table]",
         ),
         click.option(
             "--store",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from refold_adapters.cli.params import WholeNumber
 from refold_adapters.cli.selecting import Selection, selection_options
 from refold_adapters.cli.settings import Settings, common_options, settings_of
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @selection_options
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=WholeNumber(0),
     default=50,
     show_default=True,
     metavar="N",

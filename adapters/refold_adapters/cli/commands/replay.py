@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from refold_adapters.cli.params import WholeNumber
 from refold_adapters.cli.selecting import Selection, selection_options
 from refold_adapters.cli.settings import Settings, common_options, module_option, settings_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("paths", metavar="[FILE|DIR]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @selection_options
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N runs of the store that fit."
+    "--limit", type=WholeNumber(1), metavar="N", help="Only the newest N runs of the store that fit."
 )
 @click.option(
     "--skip-unknown", is_flag=True, help="Let histories of workflows that the modules do not define pass."

@@ -7,11 +7,15 @@ from uuid import uuid4
 
 import click
 
-from refold_adapters.cli.params import DURATION, JsonCommand, reuse_option
+from refold_adapters.cli.params import DURATION, JsonCommand, log_level_option, reuse_option
 from refold_adapters.cli.settings import Settings, common_options, module_option, settings_of
 
 
-@click.command("run", cls=JsonCommand)
+@click.command(
+    "run",
+    cls=JsonCommand,
+    epilog="""For example: refold run shop.orders:process_order '{"order_id": "7"}' --id order-7""",
+)
 @click.argument("target", metavar="MODULE:WORKFLOW")
 @click.argument("args", metavar="[JSON]...", nargs=-1)
 @click.option(
@@ -28,13 +32,7 @@ from refold_adapters.cli.settings import Settings, common_options, module_option
     "--timeout", type=DURATION, help="Wait no longer than this (30, 1m30s, 2h); the run goes on all the same."
 )
 @reuse_option("ALLOW_DUPLICATE_FAILED_ONLY")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="warning",
-    show_default=True,
-    help="What is logged to stderr.",
-)
+@log_level_option("warning")
 @module_option
 @common_options
 @click.pass_context
@@ -49,14 +47,11 @@ def command(
     id_reuse_policy: str,
     log_level: str,
 ) -> int:
-    r"""Run a workflow in this process and print its result as JSON.
+    """Run a workflow in this process and print its result as JSON.
 
     Goes on with the run of that id if one is open, or starts one, and waits for its end; of a run that has completed, it prints the
     result again.  Runs of the same code that an earlier process left behind are worked on too.  Arguments are JSON, or @FILE (@- for
     stdin) with JSON in it.
-
-    \b
-    refold run shop.orders:process_order '{"order_id": "7"}' --id order-7
     """
     return _run(
         settings_of(context),

@@ -23,9 +23,10 @@ from refold_adapters.cli.settings import Settings, common_options, module_option
 @click.option(
     "--id-conflict-policy",
     type=click.Choice(["FAIL", "USE_EXISTING", "TERMINATE_EXISTING"], case_sensitive=False),
+    metavar="POLICY",
     default="FAIL",
     show_default=True,
-    help="What to do when a run of that id is open.",
+    help="What to do when a run of that id is open: FAIL, USE_EXISTING or TERMINATE_EXISTING.",
 )
 @module_option
 @common_options

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from refold_adapters.cli.errors import Exit
-from refold_adapters.cli.params import DURATION
+from refold_adapters.cli.params import DURATION, WholeNumber, log_level_option
 from refold_adapters.cli.settings import Settings, common_options, module_option, settings_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--identity", metavar="NAME", help="Who it says it is in histories; by default pid@host.")
 @click.option(
     "--max-concurrent-activities",
-    type=click.IntRange(min=1),
+    type=WholeNumber(1),
     default=100,
     show_default=True,
     metavar="N",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max-cached-workflows",
-    type=click.IntRange(min=0),
+    type=WholeNumber(0),
     default=10_000,
     show_default=True,
     metavar="N",
@@ -52,13 +52,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Park runs of workflows and activities that this worker does not know, instead of leaving them to others.",
 )
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="What is logged to stderr.",
-)
+@log_level_option("info")
 @module_option
 @common_options
 @click.pass_context
@@ -75,7 +69,7 @@ def command(
 ) -> int:
     """Run workflows and activities of the given modules until stopped.
 
-    SIGINT or SIGTERM: takes no new work, lets running activities end, gives the rest back, and ends with 0.  A second one: ends at
+    SIGINT, SIGTERM or SIGHUP: takes no new work, lets running activities end, gives the rest back, and ends with 0.  A second one: ends at
     once, with 130; nothing that was recorded is lost, and what was under way is done again by the next worker.
     """
     from refold_adapters.cli.logs import log_to_stderr
