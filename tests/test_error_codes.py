@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
 
 #: Every table of codes, by what its codes begin with.
-TABLES = {
+TABLES: dict[tuple[str, ...], dict[str, str]] = {
     ("RF1", "RF2", "RF3", "RF4"): kernel.CODES,
     ("RF50",): store_errors.CODES,
     ("RF51",): runtime_errors.CODES,

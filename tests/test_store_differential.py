@@ -152,7 +152,9 @@ steps = st.lists(st.tuples(st.sampled_from((0, 0, 0, 1, 20, 60, -10)), batches),
 opening: list[Write] = [
     OpenSession(identity="w", process="p", lease_us=LEASE),
     OpenSession(identity="w", process="p", lease_us=LEASE),
-    CreateRun(run_id="run-a", workflow_id="wf-1", workflow_type="ship", task_queue="q", message=b"start", owner=1),
+    CreateRun(
+        run_id="run-a", workflow_id="wf-1", workflow_type="ship", task_queue="q", message=b"start", owner=1
+    ),
     CreateRun(run_id="run-b", workflow_id="wf-2", workflow_type="ship", task_queue="r", message=b"start"),
 ]
 

@@ -65,7 +65,8 @@ def test_every_turn_that_was_acknowledged_survives_kill_9(tmp_path: Path):
         with child, child.stdout, child.stdin:
             lines = [child.stdout.readline() for _ in range(at_random.randint(1, 120))]
             child.kill()
-            lines += child.stdout.readlines()  # what it had printed by the moment it died, was acknowledged too
+            # What it had printed by the moment it died, was acknowledged too.
+            lines += child.stdout.readlines()
         for run_id, number in (line.split() for line in lines if line.endswith("\n")):
             acknowledged[run_id] = max(acknowledged[run_id], int(number))
         store = open_store(path)
