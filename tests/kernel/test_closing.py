@@ -12,6 +12,7 @@ import pytest
 from refold import (
     CancelledError,
     Execution,
+    Quarantined,
     Workflow,
     all_of,
     branches,
