@@ -256,6 +256,7 @@ def test_a_terminal_gets_colours_and_a_table_that_fits(desk: Desk) -> None:
     assert ESCAPE + "3" not in plain
     rows = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in plain.split("\n")]
     assert max(map(len, rows)) <= 80
+    assert ["STATUS", "STARTED", "TOOK", "EVENTS"] == rows[0].split()[3:7]  # narrow columns are whole
     assert 70 == sum(line.partition(" ")[0].count("x") for line in rows)  # wrapped, not cut
 
 

@@ -135,7 +135,7 @@ def _print_rich(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
 def fitted(columns: Sequence[Column], widths: Sequence[int], available: int) -> list[int]:
     """Widths that fit as far as that can be: the widest columns that may be cut are narrowed first, then those that may wrap."""
     found = list(widths)
-    over = sum(found) + _GAP * (len(found) - 1) - available
+    over = sum(found) + _GAP * len(found) - available  # the last one has a gap behind it too
     for fit, least in (("cut", _CUT_MIN), ("wrap", _WRAPPED_MIN)):
         wide = [index for index, column in enumerate(columns) if column.fit == fit]
         while over > 0 and any(found[index] > least for index in wide):
