@@ -8,7 +8,19 @@ from typing import Any
 
 import attrs
 
-from property_tests.programs import Act, Gather, Node, Seq, Step, Timer, Within
+from property_tests.programs import (
+    Act,
+    Gather,
+    Node,
+    Receive,
+    Seq,
+    Shielded,
+    Step,
+    Sub,
+    Timer,
+    Within,
+    parts,
+)
 from property_tests.running import ACTIVITIES
 
 
@@ -18,6 +30,62 @@ def numbered(program: Step) -> Step:
     return _mapped(
         program, lambda step: attrs.evolve(step, label=next(labels)) if isinstance(step, Act) else step
     )
+
+
+def watched(program: Step) -> Step:
+    """The program with each of its combinators watched."""
+    return _mapped(
+        program, lambda step: attrs.evolve(step, watched=True) if isinstance(step, Gather) else step
+    )
+
+
+def with_signals_taken_in_branches(program: Step) -> Step:
+    """The program with each receive in a branch or a frame of its own, so that what is taken is told of at once."""
+    return _mapped(program, lambda step: Sub(step, bare=False) if isinstance(step, Receive) else step)
+
+
+def with_plain_shields(program: Step) -> Step:
+    """The program with nothing but simple steps in shields: a ``CancelledError`` in one can only come from outside."""
+    return _mapped(program, lambda step: Shielded(_plain(step.step)) if isinstance(step, Shielded) else step)
+
+
+def _plain(step: Step) -> Step:
+    simple = [part for part in parts(step) if isinstance(part, Act | Timer | Receive)]
+    return Seq(tuple(each for each in simple[:3] if not (isinstance(each, Act) and each.name == "patient")))
+
+
+def replaced(program: Step, change: Callable[[Step], Step]) -> Iterator[Step]:
+    """All programs with one step of one sequence replaced by what ``change`` makes of it."""
+    for steps, rebuild in _sequences(program):
+        for index, step in enumerate(steps):
+            yield rebuild((*steps[:index], change(step), *steps[index + 1 :]))
+
+
+def _sequences(step: Step) -> Iterator[tuple[tuple[Step, ...], Callable[[tuple[Step, ...]], Step]]]:
+    """All sequences of a program, each with a function that puts another in its place."""
+    if isinstance(step, Seq):
+        yield step.steps, Seq
+    for field in attrs.fields(type(step)):
+        yield from _inner_sequences(step, field.name)
+
+
+def _inner_sequences(
+    step: Step, name: str
+) -> Iterator[tuple[tuple[Step, ...], Callable[[tuple[Step, ...]], Step]]]:
+    value = getattr(step, name)
+    if isinstance(value, Node):
+        for steps, rebuild in _sequences(value):  # type: ignore[arg-type]
+            yield steps, lambda new, rebuild=rebuild: attrs.evolve(step, **{name: rebuild(new)})
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            if isinstance(item, Node):
+                for steps, rebuild in _sequences(item):  # type: ignore[arg-type]
+                    yield (
+                        steps,
+                        lambda new, rebuild=rebuild, index=index: attrs.evolve(
+                            step, **{name: (*value[:index], rebuild(new), *value[index + 1 :])}
+                        ),
+                    )
 
 
 def _mapped(step: Step, change: Callable[[Step], Step]) -> Step:

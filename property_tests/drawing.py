@@ -96,8 +96,8 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
         (2, st.builds(Seq, _tuples(inner, 1, 4))),
         (2, st.builds(Gather, st.sampled_from(["first_of", "any_of"]), _tuples(inner, 1, 4))),
         (2, st.builds(Gather, st.sampled_from(["all_of", "all_settled"]), _tuples(inner, 0, 4))),
-        (2, st.builds(Begin, _keys, inner)),
-        (1, st.builds(Beside, inner, inner)),
+        (0 if "starts" in without else 2, st.builds(Begin, _keys, inner)),
+        (0 if "starts" in without else 1, st.builds(Beside, inner, inner)),
         (1, st.builds(Shielded, inner)),
         (1, st.builds(Within, _seconds, inner)),
         (2, st.builds(Guard, inner, st.sampled_from(["failure", "cancel", "both"]), cleanup, st.booleans())),
@@ -110,7 +110,7 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
 
 
 def programs(*without: str) -> st.SearchStrategy[Step]:
-    """Programs of every effect but those named: an activity, a question, or ``patches``."""
+    """Programs of every effect but those named: an activity, a question, ``patches`` or ``starts``."""
     return st.builds(Seq, _tuples(_steps(DEPTH - 1, without), 2, 5))
 
 
@@ -175,8 +175,8 @@ def handling_programs() -> st.SearchStrategy[Step]:
     return programs().map(lambda program: Seq((Handled("x"), Handled("y"), program)))
 
 
-def schedules() -> st.SearchStrategy[Schedule]:
-    """What happens to a run from outside, turn by turn."""
-    moves = st.builds(Move, st.sampled_from(MOVES), st.integers(0, 5))
+def schedules(*often: str) -> st.SearchStrategy[Schedule]:
+    """What happens to a run from outside, turn by turn; the moves named happen more often than others."""
+    moves = st.builds(Move, st.sampled_from([*MOVES, *often * 8]), st.integers(0, 5))
     turns = st.lists(moves, min_size=1, max_size=4).map(tuple)
     return st.builds(Schedule, st.lists(moves, max_size=2).map(tuple), st.lists(turns, max_size=8).map(tuple))

@@ -16,7 +16,10 @@ class Node:
     """Base of all steps: prints as the expression that makes it."""
 
     def __repr__(self) -> str:
-        values = (getattr(self, field.name) for field in attrs.fields(type(self)))
+        fields = list(attrs.fields(type(self)))
+        while fields and getattr(self, fields[-1].name) is fields[-1].default:
+            fields.pop()
+        values = (getattr(self, field.name) for field in fields)
         return f"{type(self).__name__}({', '.join(map(repr, values))})"
 
 
@@ -73,9 +76,11 @@ class Ask(Node):
 
 @attrs.frozen(repr=False)
 class Patch(Node):
+    """Take ``then`` where patched, else ``otherwise``; where that is None, the patch is deprecated."""
+
     patch_id: str
     then: Step
-    otherwise: Step
+    otherwise: Step | None
 
 
 @attrs.frozen(repr=False)
@@ -99,6 +104,8 @@ class Gather(Node):
 
     how: str
     steps: tuple[Step, ...]
+    #: All steps go in as generators, and what they come to is compared with what the combinator makes of it.
+    watched: bool = False
 
 
 @attrs.frozen(repr=False)

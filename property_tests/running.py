@@ -38,6 +38,7 @@ from property_tests.programs import (
     Until,
     Within,
 )
+from property_tests.watching import Watch
 from refold import (
     ActivityCancellationType,
     CancelledError,
@@ -144,6 +145,10 @@ class World:
     trace: list[str] = attrs.field(factory=list)
     heard: dict[str, list[int]] = attrs.field(factory=lambda: {"x": [], "y": []})
     handles: dict[str, Handle[Any]] = attrs.field(factory=dict)
+    #: The steps in which a ``CancelledError`` was raised, innermost first.
+    cancelled: list[Step] = attrs.field(factory=list)
+    #: What watched combinators did wrong.
+    faults: list[str] = attrs.field(factory=list)
     #: Generators of the program that have begun and are not closed.
     open: int = 0
 
@@ -178,8 +183,12 @@ def run(step: Step, world: World) -> Workflow[Any]:
     world.open += 1
     try:
         value = plain((yield from _perform(step, world)))
-        world.tell(f"{type(step).__name__}: {value}")
+        if not isinstance(step, Patch):  # it may be put around a step and be taken off again
+            world.tell(f"{type(step).__name__}: {value}")
         return value
+    except CancelledError:
+        world.cancelled.append(step)
+        raise
     finally:
         world.open -= 1
 
@@ -200,9 +209,17 @@ def _perform(step: Step, world: World) -> Workflow[Any]:
             value = yield from run(own, world)
             return [value, (yield from handle)]
         case Patch(patch_id, then, otherwise):
+            if otherwise is None:
+                yield from deprecate_patch(patch_id)
+                return (yield from run(then, world))
             return (yield from run(then if (yield from patched(patch_id)) else otherwise, world))
         case Fail(type):
             raise ApplicationError("failed on purpose", type=type)
+        case Gather(watched=True):
+            watched = Watch(
+                step.how, [run(each, world) for each in step.steps], world.faults, world.cancelled
+            )
+            return (yield from watched.run(COMBINATORS[step.how]))
         case Guard():
             return (yield from _guarded(step, world))
         case Finally(inner, cleanup):
@@ -261,7 +278,7 @@ def effect_of(step: Step, world: World) -> Any:
             return QUESTIONS[what]()
         case Deprecate(patch_id):
             return deprecate_patch(patch_id)
-        case Gather(how, steps):
+        case Gather(how, steps, False):
             return COMBINATORS[how](*[effect_of(each, world) for each in steps])
         case Join(key):
             return world.handles[key] if key in world.handles else now()

@@ -86,6 +86,8 @@ class Made:
     state: ExecutionState
     answer: Any
     waiting: tuple[Waiting, ...]
+    #: The signals taken so far.
+    consumed: tuple[tuple[str, int], ...]
 
 
 class Live:
@@ -108,6 +110,7 @@ class Live:
             self.execution.state,
             self.execution.query(seen),
             self.execution.waiting(),
+            tuple(self.world.consumed),
         )
 
     def __enter__(self) -> Self:
@@ -299,6 +302,7 @@ def same_turn(expected: Made, actual: Made) -> None:
     """Fail unless two turns are the same in all that anybody gets to see."""
     assert encode_events(expected.turn.events).decode() == encode_events(actual.turn.events).decode()
     assert expected.turn == actual.turn
+    assert expected.consumed[-1:] == actual.consumed[-1:]
     same_position(expected, actual.state, actual.answer, actual.waiting)
 
 

@@ -128,3 +128,29 @@ def _uses_a_number(event: ev.HistoryEvent) -> bool:
     if isinstance(event, ev.MarkerRecorded):
         return event.seq is not None
     return isinstance(event, ev.ActivityTaskScheduled | ev.TimerStarted)
+
+
+@law
+@given(programs(), schedules())
+def test_the_state_says_of_the_history_what_can_be_counted_in_it(program: Step, schedule: Schedule) -> None:
+    conversation = play(program, schedule)
+    for made in conversation.made:
+        history = conversation.history[: made.state.last_event_id]
+        kinds = [type(event).__name__ for event in history]
+        asked = {
+            event.request_id: event.event_id
+            for event in history
+            if isinstance(event, ev.WorkflowExecutionSignaled | ev.WorkflowExecutionCancelRequested)
+        }
+        patches = [
+            event.patch_id for event in history if isinstance(event, ev.MarkerRecorded) and event.patch_id
+        ]
+        assert (history[-1].turn, history[-1].at) == (made.state.turn, made.state.at)
+        assert history[0] == made.state.started
+        assert kinds.count("WorkflowExecutionSignaled") == made.state.signals
+        assert kinds.count("WorkflowExecutionCancelRequested") == made.state.cancel_requests
+        assert asked == dict(made.state.request_ids)
+        assert dict.fromkeys(patches, True) == dict(made.state.patches)
+        assert len(set(patches)) == len(patches)
+        assert sum(_uses_a_number(event) for event in history) == made.state.last_seq
+        assert (history[-1] if history[-1].terminal else None) == made.state.closed

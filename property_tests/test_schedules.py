@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from property_tests.changes import with_signals_taken_in_branches
 from property_tests.drawing import law, programs, schedules
 from property_tests.programs import Finally, Step, parts
 from property_tests.schedules import Conversation, Live, Schedule, again, play, same_turn
@@ -182,3 +183,35 @@ def _payloads(events: Sequence[ev.HistoryEvent], name: str) -> list[int]:
 
 def _taken(conversation: Conversation, name: str) -> list[int]:
     return [payload for signal, payload in conversation.live.world.consumed if signal == name]
+
+
+@law
+@given(programs().map(with_signals_taken_in_branches), schedules("signal a", "signal b"))
+def test_what_is_taken_reaches_the_code_that_took_it(program: Step, schedule: Schedule) -> None:
+    conversation = play(program, schedule)
+    for made in conversation.made:
+        trace: list[str] = made.answer[0]
+        received = [line.removeprefix("Receive: ") for line in trace if line.startswith("Receive: ")]
+        heard = [line.removeprefix("heard ") for line in trace if line.startswith("heard ")]
+        taken = made.consumed
+        assert [str(payload) for name, payload in taken if name in "ab"] == received
+        assert [f"{name} {payload}" for name, payload in taken if name in "xy"] == heard
+
+
+@law
+@given(programs(), schedules())
+def test_after_a_turn_nothing_is_left_that_could_be_done(program: Step, schedule: Schedule) -> None:
+    def idle(conversation: Conversation) -> None:
+        if conversation.execution.closed:
+            return
+        run = conversation.execution._run
+        assert [] == run.queue
+        for name, buffer in run.mailbox.items():
+            assert not (buffer and run.receivers.get(name)), "a receiver waits for what is there"
+            assert not (buffer and name in run.handlers), "a handler was not given what is there"
+        for _, condition in run.conditions:
+            assert not condition.predicate(), "a condition holds and its branch waits"
+        seqs = sorted(seq for each in conversation.execution.waiting() for seq in each.seqs)
+        assert seqs == sorted(run.waits)
+
+    play(program, schedule, after=idle)
