@@ -218,7 +218,7 @@ def execute_activity(name: str, /, *args: object, **options: Any) -> ScheduleAct
 def execute_activity(name: str, /, *args: object, result_type: Any = Any, **options: Any) -> Any:
     """Run an activity by its name, where its code is not at hand; the options are those of :class:`ActivityOptions`."""
     checked_id(name, "activity name")
-    plain = ActivityOptions(**options).to_plain()
+    plain = ActivityOptions().changed(options).to_plain()
     effect: ScheduleActivity[Any] = ScheduleActivity(ActivityType(name, plain, decoder(result_type)), args)
     return effect
 

@@ -13,8 +13,6 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-import attrs
-
 from refold.effects import ActivityType, ScheduleActivity, Workflow
 from refold.errors import DefinitionError, PayloadError
 from refold.ids import checked_id
@@ -34,9 +32,10 @@ class _Signature:
         self.what = what
         self.parameters = inspect.signature(function).parameters
         for parameter in self.parameters.values():
-            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            if parameter.kind in (parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise _misuse(
-                    f"{what} takes **{parameter.name}", "arguments are stored in order, without names"
+                    f"{what} takes {parameter.name!r} by name only",
+                    "arguments are stored in order, without names",
                 )
         required = [
             p for p in self.parameters.values() if p.default is p.empty and p.kind is not p.VAR_POSITIONAL
@@ -66,7 +65,10 @@ class _Signature:
         return hint
 
     def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """The arguments in order; raises :class:`DefinitionError` (RF1002) where they do not fit the function."""
+        """The arguments in order, up to the last one given, however they are given.
+
+        Raises :class:`DefinitionError` (RF1002) where they do not fit the function.
+        """
         if not kwargs and self.count_min <= len(args) <= self.count_max:
             return args
         try:
@@ -75,8 +77,11 @@ class _Signature:
             raise _misuse(
                 f"{self.what} was called with other arguments than it takes: {error}", "see its signature"
             ) from None
+        count = max(
+            (index for index, name in enumerate(self.parameters, 1) if name in bound.arguments), default=0
+        )
         bound.apply_defaults()
-        return bound.args
+        return bound.args[: max(count, len(args))]
 
     def decode_input(self, plain: typing.Sequence[Plain]) -> tuple[Any, ...]:
         """Stored arguments as the declared types."""
@@ -146,20 +151,8 @@ class Activity(Generic[P, T]):
 
     def options(self, **changes: Any) -> Activity[P, T]:
         """A copy with other :class:`ActivityOptions`; raises :class:`DefinitionError` (RF1004) for what is no option."""
-        options = _evolve_options(self.default_options, changes)
+        options = self.default_options.changed(changes)
         return Activity(self.fn, self.name, options, self.executor, self._signature)
-
-
-def _evolve_options(options: ActivityOptions, changes: dict[str, Any]) -> ActivityOptions:
-    known = {field.name for field in attrs.fields(ActivityOptions)}
-    if unknown := sorted(changes.keys() - known):
-        raise DefinitionError(
-            "RF1004",
-            f"{unknown[0]!r} is not an activity option",
-            why=f"the options are {', '.join(sorted(known))}",
-            fix="check the spelling",
-        )
-    return attrs.evolve(options, **changes)
 
 
 @overload
@@ -192,7 +185,7 @@ def activity(
 
     The function may be sync (run in a thread, or with ``executor="process"`` in another process) or ``async def``.
     """
-    settings = _evolve_options(ActivityOptions(retry_policy=retry_policy or RetryPolicy()), options)
+    settings = ActivityOptions(retry_policy=retry_policy or RetryPolicy()).changed(options)
 
     def declare(function: Callable[..., Any]) -> Activity[..., Any]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -205,7 +198,7 @@ def activity(
                 f"executor={executor!r} does not fit {function!r}",
                 "a sync function runs in a thread or a process",
             )
-        label = name or getattr(function, "__name__", "")
+        label = getattr(function, "__name__", "") if name is None else name
         place = "async" if is_async else executor or "thread"
         return Activity(function, str(label), settings, place)
 
@@ -295,7 +288,9 @@ def workflow(
                 why="the kernel drives a workflow through `yield`; it has no event loop",
                 fix="write `def` with `yield from` for each effect; a workflow without effects needs none of refold",
             )
-        return WorkflowDefinition(function, name or function.__name__, tuple(failure_exception_types))
+        return WorkflowDefinition(
+            function, function.__name__ if name is None else name, tuple(failure_exception_types)
+        )
 
     return declare if fn is None else declare(fn)
 

@@ -189,6 +189,19 @@ class ActivityOptions:
                 "cancellation_type", f"it is {self.cancellation_type!r}, not an ActivityCancellationType"
             )
 
+    def changed(self, changes: dict[str, Any]) -> ActivityOptions:
+        """A copy with some options changed; raises :class:`DefinitionError` (RF1004) for what is no option."""
+        known = [field.name for field in attrs.fields(ActivityOptions)]
+        for name in changes:
+            if name not in known:
+                raise DefinitionError(
+                    "RF1004",
+                    f"{name!r} is not an activity option",
+                    why=f"the options are {', '.join(sorted(known))}",
+                    fix="check the spelling",
+                )
+        return attrs.evolve(self, **changes)
+
     def to_plain(self) -> dict[str, Plain]:
         """The options as plain data, without what is the default."""
         plain: dict[str, Plain] = {}
