@@ -38,6 +38,8 @@ class LiveRun:
         factory=list[tuple[Message, Future[Outcome]]]
     )
     redos: int = 0
+    #: Its last turn is made and is only to be committed: whatever still comes waits in the store, and ends up undelivered.
+    is_closing: bool = False
 
     def begin_anew(self) -> None:
         """The turn is committed: the next one is made of what comes from now on."""

@@ -105,7 +105,7 @@ class Runs:
     def message(self, run_id: str, message: Message, future: Future[Outcome]) -> bool:
         """A client of this process sends a message to a run; False if the run is not in memory."""
         live = self._cache.get(run_id)
-        if live is None:
+        if live is None or live.is_closing:
             return False
         live.messages.append(message)
         live.accepting.append((message, future))
@@ -123,6 +123,8 @@ class Runs:
         if live is None:
             live = LiveRun(row.run_id, row.workflow_id, row.workflow_type, row.task_queue, ready.takeovers)
             self._cache[row.run_id] = live
+        if live.is_closing:
+            return
         known = dict.fromkeys(live.consumed)
         for inbox in ready.messages:
             if inbox.message_id not in known:
@@ -137,7 +139,7 @@ class Runs:
     def activity_ended(self, ended: Ended) -> bool:
         """An attempt of a run has ended for good; False if the run is not in memory."""
         live = self._cache.get(ended.attempt.run_id)
-        if live is None or ended.message is None:
+        if live is None or live.is_closing or ended.message is None:
             return False
         live.messages.append(ended.message)
         live.ended.append(ended)
@@ -331,7 +333,8 @@ class Runs:
         """The closing turn has not seen some messages: it is made again with them, or at last they are recorded as undelivered."""
         live = made.live
         live.redos += 1
-        if live.redos <= REDOS_MAX:
+        live.is_closing = live.redos > REDOS_MAX
+        if not live.is_closing:
             live.close()
             for inbox in unseen:
                 self._take(live, inbox)
