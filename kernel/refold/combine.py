@@ -57,15 +57,12 @@ def _close_slot(slot: Slot, value: Any, error: BaseException | None) -> None:
 
 
 def _decides(how: Combine, error: BaseException | None) -> bool:
-    match how:
-        case Combine.ALL:
-            return error is not None
-        case Combine.FIRST:
-            return True
-        case Combine.ANY:
-            return error is None
-        case Combine.SETTLED | Combine.ONE:
-            return False
+    """Whether a step that ended so decides a combinator."""
+    if how is Combine.ALL:
+        return error is not None
+    if how is Combine.ANY:
+        return error is None
+    return how is Combine.FIRST
 
 
 def _cancel_slots(run: Scheduler, gathering: Gathering) -> None:
@@ -91,7 +88,7 @@ def result_of(gathering: Gathering) -> tuple[Any, BaseException | None]:
         case Combine.FIRST:
             error = errors[gathering.winner] or _failed_unwinding(gathering)
             return (gathering.winner, gathering.values[gathering.winner]), error
-        case Combine.ANY:
+        case _:  # any_of
             if gathering.decided:
                 return gathering.values[gathering.winner], _failed_unwinding(gathering)
             return None, BaseExceptionGroup(
@@ -123,9 +120,9 @@ def branch_ended(run: Scheduler, branch: Branch, value: Any, error: BaseExceptio
     """The generator of a branch has returned or raised; the branch ends once its children have."""
     branch.wait = None
     if branch is run.main:
+        assert run.outcome is None, "once a handler has failed the run, its main code is not resumed"
         branch.ended = True
-        if run.outcome is None:
-            run.outcome = (value, error if error is not None else _lost_failure(branch))
+        run.outcome = (value, error if error is not None else _lost_failure(branch))
         return
     if branch.unwinding:
         branch.closing = (value, error)
