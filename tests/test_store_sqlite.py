@@ -39,6 +39,7 @@ from refold_adapters.ports import (
 from refold_adapters.sqlite import SqliteStore
 from refold_adapters.sqlite.group import Batch, Group
 from refold_adapters.sqlite.opening import has_wal_reset_bug
+from refold_adapters.sqlite.wal import CHECKPOINT_PAGES, GROW_AFTER_COMMITS
 from refold_adapters.store_errors import StoreError
 
 
@@ -178,6 +179,33 @@ def test_a_place_that_names_no_store_is_refused(url):
     with pytest.raises(StoreError) as caught:
         open_store(url)
     assert "RF5001" == caught.value.code
+
+
+def test_a_process_that_commits_often_makes_the_log_long_at_once(store, tmp_path):
+    """And leaves nothing else behind by that."""
+    log = tmp_path / "orders.db-wal"
+    for number in range(GROW_AFTER_COMMITS - 1):
+        store.apply([new_run(f"run-{number}")])
+    for _ in range(100):
+        store.apply([first_turn(99, "run-0")])  # refused, so nothing is committed
+    short = log.stat().st_size
+    store.apply([new_run("run-a")])
+    long = log.stat().st_size
+    assert short < 2_000_000 < CHECKPOINT_PAGES * 4096 < long
+    for number in range(200):
+        store.apply([new_run(f"later-{number}")])
+    assert long == log.stat().st_size
+    assert GROW_AFTER_COMMITS + 200 == store.count_runs(RunFilter())
+    assert writer_of(store).execute(
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'filler'"
+    ).fetchone() == (0,)
+    assert [("ok",)] == writer_of(store).execute("PRAGMA integrity_check").fetchall()
+
+
+def test_a_log_that_cannot_be_made_long_stays_short(store, tmp_path):
+    writer_of(store).execute("PRAGMA max_page_count = 100")
+    for number in range(GROW_AFTER_COMMITS + 1):
+        assert [Created(f"run-{number}")] == store.apply([new_run(f"run-{number}")])
 
 
 # Commits --------------------------------------------------------------------------------------------------------------

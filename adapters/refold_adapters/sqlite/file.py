@@ -17,6 +17,7 @@ from refold_adapters.sqlite.opening import has_wal_reset_bug, open_reader, open_
 from refold_adapters.sqlite.perform import perform
 from refold_adapters.sqlite.transaction import Transaction
 from refold_adapters.sqlite.trouble import DRIVER_ERRORS, closed_store, inherited_store, translated
+from refold_adapters.sqlite.wal import GROW_AFTER_COMMITS, grow
 from refold_adapters.subscribers import Subscribers
 
 #: How often a commit is begun again when another process kept the file locked all the time that SQLite waits.
@@ -41,6 +42,7 @@ class SqliteFile:
         self._read_lock = threading.Lock()
         self._reader: sqlite3.Connection | None = None
         self._group = Group(self._carry_out)
+        self._commits = 0
         self._warned = False
         self._version = self._data_version()
 
@@ -104,7 +106,11 @@ class SqliteFile:
                     batches[0].fail(self._translated(error))
                 else:
                     self._carry_out_one_by_one(self._writer, batches)
-            batches[0].has_news = self._writer.total_changes != changes
+            if self._writer.total_changes != changes:
+                batches[0].has_news = True
+                self._commits += 1
+                if self._commits == GROW_AFTER_COMMITS:
+                    grow(self._writer, self.path)
 
     def _carry_out_one_by_one(self, writer: sqlite3.Connection, batches: list[Batch]) -> None:
         for batch in batches:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from refold_adapters.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
 from refold_adapters.sqlite.trouble import DRIVER_ERRORS, store_error, translated
+from refold_adapters.sqlite.wal import CHECKPOINT_PAGES, SIZE_LIMIT_BYTES
 from refold_adapters.store_errors import StoreError
 
 #: STRICT tables came with it; all else that is used here is older.
@@ -89,8 +90,8 @@ def _turn_to_ours(connection: sqlite3.Connection, path: str) -> None:
                     why=f"SQLite stays in {mode} mode there, as it does on network file systems",
                     fix="keep the file on a local disk",
                 )
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            connection.execute("PRAGMA journal_size_limit = 67108864")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {SIZE_LIMIT_BYTES}")
             _make_or_check_tables(connection, path)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _OPEN_TRIES:
