@@ -23,7 +23,7 @@ from refold import events as ev
 from refold.branches import discard
 from refold.decide import decide_turn
 from refold.declare import Query, WorkflowDefinition
-from refold.divergence import InputPolicy
+from refold.divergence import InputPolicy, Waits
 from refold.errors import HistoryError, MessageError, QueryError, RefoldError
 from refold.evolve import apply, corrupt, outstanding
 from refold.failures import CancelledError
@@ -201,6 +201,10 @@ class Execution:
                 why="a history can only be replayed by the workflow that made it",
                 fix="load it with the definition of that name",
             )
+
+        def waits() -> Waits:
+            return [(each.wait, each.frames[-1] if each.frames else "") for each in waiting(run.main)]
+
         while position < end:
             turn = history[position].turn
             first = position
@@ -215,7 +219,7 @@ class Execution:
                 ledger.last_event_id,
             )
             run_turn(run, history[first:position])
-            tape.end_turn(run.patches)
+            tape.end_turn(run.patches, waits)
             position = tape.pos
             while position < end and history[position].__class__ is ev.MessageUndelivered:
                 apply(ledger, history[position])

@@ -14,7 +14,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from refold import events as ev
-from refold.divergence import Divergence, InputPolicy, Produced
+from refold.divergence import (
+    EVENTS_SHOWN,
+    FAILURE_FACTS,
+    Divergence,
+    InputPolicy,
+    Produced,
+    Waits,
+    difference,
+    sentence,
+)
 from refold.evolve import apply, check_position, corrupt
 from refold.failures import Failure
 from refold.payloads import Plain, encode
@@ -136,7 +145,7 @@ class Tape:
         always, by_policy = _COMPARED[kind]
         for name in always:
             if getattr(recorded, name) != fields[name]:
-                reason = f"They differ in {name}: history has {getattr(recorded, name)!r}, the code {fields[name]!r}."
+                reason = sentence(name, getattr(recorded, name), fields[name])
                 raise self.diverged(recorded, Produced(kind.__name__, fields, site()), reason)
         for name in by_policy:
             if not _same(getattr(recorded, name), fields.get(name)):
@@ -145,7 +154,9 @@ class Tape:
         return recorded
 
     def _inputs_differ(self, recorded: ev.HistoryEvent, produced: Produced, name: str) -> None:
-        found = self.diverged(recorded, produced, f"They differ in {name}.")
+        part = difference(name, getattr(recorded, name), produced.fields.get(name))
+        assert part is not None, "the tape and the report agree on what is the same"
+        found = self.diverged(recorded, produced, sentence(*part))
         if self.policy is InputPolicy.STRICT:
             raise found
         self.warnings.append(str(found))
@@ -164,11 +175,14 @@ class Tape:
                 return True
         return False
 
-    def end_turn(self, asked: dict[str, bool]) -> None:
-        """Raise unless the recorded turn is used up, and every patch it holds was asked for (``asked``) by now."""
+    def end_turn(self, asked: dict[str, bool], waits: Callable[[], Waits]) -> None:
+        """Raise unless the recorded turn is used up, and every patch it holds was asked for (``asked``) by now.
+
+        ``waits`` tells where the code is instead, if that is needed.
+        """
         left = self._upcoming()
         if left is not None:
-            raise self.diverged(left, None, "The history goes on where the code does not.")
+            raise self.diverged(left, None, "The history goes on where the code does not.", waits=waits())
         if self.passed:
             passed, self.passed = self.passed, []
             for marker in passed:
@@ -177,9 +191,13 @@ class Tape:
                         marker,
                         None,
                         f"Nothing asks for patch {marker.patch_id!r} any more; deprecate it first.",
+                        waits=waits(),
+                        fix=f"keep deprecate_patch({marker.patch_id!r}) in its place until no open run has asked for the patch",
                     )
 
-    def diverged(self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str) -> Any:
+    def diverged(
+        self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str, **more: Any
+    ) -> Any:
         """The error for two sides that do not agree, unless the history has a gap there that explains it."""
         history = self.history or ()
         place = self.pos
@@ -187,15 +205,16 @@ class Tape:
             check_position(self.ledger, history[place])
             if history[place].turn != self.turn and not history[place].external:
                 raise corrupt(history[place], "a turn begins with what came from outside")
-        event_id = history[place].event_id if place < len(history) else len(history)
+        place = place if recorded is None else recorded.event_id - 1
         return Divergence(
-            self.ledger.started,
-            self.turn,
-            event_id,
-            recorded,
-            produced,
-            tuple(history[max(0, place - 5) : place]),
-            reason,
+            started=self.ledger.started,
+            turn=self.turn,
+            event_id=place if recorded is None else recorded.event_id,
+            recorded=recorded,
+            produced=produced,
+            before=tuple(history[max(0, place - EVENTS_SHOWN) : place]),
+            reason=reason,
+            **more,
         ).error()
 
 
@@ -219,11 +238,7 @@ def _same(recorded: Any, produced: Any) -> bool:
         before, now = cast("dict[str, Plain]", recorded), cast("dict[str, Plain]", produced)
         return before.keys() == now.keys() and all(_same(value, now[key]) for key, value in before.items())
     if isinstance(recorded, Failure) and isinstance(produced, Failure):
-        return (recorded.kind, recorded.type, recorded.message) == (
-            produced.kind,
-            produced.type,
-            produced.message,
-        )
+        return all(_same(getattr(recorded, name), getattr(produced, name)) for name in FAILURE_FACTS)
     return type(cast(object, recorded)) is type(cast(object, produced)) and bool(recorded == produced)
 
 
