@@ -80,11 +80,6 @@ def yield_site(generator: object) -> str:
     return innermost
 
 
-def definition_site(generator: GeneratorType[Any, Any, Any]) -> str:
-    """Where the function of a generator is defined, for generators that have no frame to show."""
-    return describe(generator.gi_code, None)
-
-
 def traceback_frames(error: BaseException) -> list[str]:
     """The user's frames in the traceback of an error, outermost first."""
     frames: list[str] = []

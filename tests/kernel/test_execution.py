@@ -11,11 +11,13 @@ import pytest
 from refold import (
     Execution,
     HistoryError,
+    InputPolicy,
     MessageError,
     NondeterminismError,
     Workflow,
     WorkflowStatus,
     WorkflowTaskError,
+    execute_activity,
     fold,
     initial_state,
     open_executions,
@@ -342,6 +344,31 @@ def test_another_thread_that_drives_at_the_same_time_is_refused() -> None:
         execution.turn(start_message(slow), at=1)
         assert ["RF3004", "RF3004"] == refusals
         execution.turn(FireTimer(seq=1), at=2)
+
+
+# What replay finds ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_that_only_the_state_knows_of_leaves_the_code_where_it_is() -> None:
+    paused = ev.WorkflowExecutionPaused(3, 2, HISTORY[1].at + 1)
+
+    with Execution.load(plain, [*HISTORY[:2], paused]) as execution:
+        assert execution.state.paused
+        assert ["activity 'charge' (seq 1)"] == [each.wait for each in execution.waiting()]
+
+
+@pytest.mark.parametrize("args", [(), (1, 2)])
+def test_an_argument_more_or_less_is_a_divergence(args: tuple[int, ...]) -> None:
+    given: tuple[int, ...] = (1,)
+
+    @workflow
+    def asks() -> Workflow[None]:
+        yield from execute_activity("count", *given)
+
+    with drive(asks, recheck=False) as run:
+        given = args
+        with pytest.raises(NondeterminismError, match="They differ in input"):
+            Execution.load(asks, run.history, input_policy=InputPolicy.STRICT)
 
 
 # Waiting --------------------------------------------------------------------------------------------------------------------
