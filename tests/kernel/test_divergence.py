@@ -228,6 +228,7 @@ def test_another_argument_is_found_in_the_depths_of_it() -> None:
     [
         ([1], [1, 2], "They differ in input[0]: history has [1], the code [1, 2]."),
         ({"a": 1}, {"b": 1}, "They differ in input[0]: history has {'a': 1}, the code {'b': 1}."),
+        ([[1], 2], [[1], 3], "They differ in input[0][1]: history has 2, the code 3."),
         (True, 1, "They differ in input[0]: history has True, the code 1."),
         (1, 1.0, "They differ in input[0]: history has 1, the code 1.0."),
         (None, [], "They differ in input[0]: history has None, the code []."),
