@@ -141,7 +141,7 @@ sys.stdout.buffer.write(encode_events(laws.converse()))
 
 
 def interpreters(paths: str) -> list[str]:
-    """This one, and those of other versions on the path that can import what the kernel needs."""
+    """The one that runs the tests, and those of other versions on the path that can import what the kernel needs."""
     found = [shutil.which(f"python3.{minor}") for minor in (11, 12, 13, 14)]
     usable = [
         path
@@ -198,7 +198,11 @@ def test_law_4_no_silent_divergence_and_no_false_alarm() -> None:
         yield from now()
         return [count]
 
-    for changed, turn in ((one_more, 4), (nothing, 1)):
+    @workflow(name="busy")
+    def silent(count: int) -> Workflow[list[Any]]:
+        return [count, (yield from note.receive())]
+
+    for changed, turn in ((one_more, 4), (nothing, 1), (silent, 1)):
         with pytest.raises(NondeterminismError, match=f"turn {turn}, event"):
             Execution.replay(changed, history)
         Execution.load(changed, [event for event in history if event.turn < turn]).close()
