@@ -156,10 +156,8 @@ def test_hazard_14_a_loop_that_catches_every_exception_is_still_cancelled(what: 
 def test_hazard_14_a_workflow_that_swallows_a_cancellation_on_purpose_can_still_see_it() -> None:
     @workflow
     def swallows() -> Workflow[bool]:
-        try:
+        with contextlib.suppress(CancelledError):
             yield from sleep(HOUR)
-        except CancelledError:
-            pass
         return (yield from info()).cancel_requested
 
     with drive(swallows) as run:
@@ -210,7 +208,7 @@ def test_hazard_16_a_query_that_closes_over_the_name_of_a_caught_error_says_whic
         try:
             raise ApplicationError("gone")
         except ApplicationError:
-            yield from status.answer(lambda: str(error))  # noqa: F821 - that is the mistake
+            yield from status.answer(lambda: str(error))  # pyright: ignore[reportUndefinedVariable] - that is the mistake
         yield from sleep(HOUR)
 
     with drive(closes) as run:
