@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import subprocess
@@ -207,8 +208,8 @@ def test_hazard_16_a_query_that_closes_over_the_name_of_a_caught_error_says_whic
     def closes() -> Workflow[None]:
         try:
             raise ApplicationError("gone")
-        except ApplicationError:
-            yield from status.answer(lambda: str(error))  # pyright: ignore[reportUndefinedVariable] - that is the mistake
+        except ApplicationError as error:  # noqa: F841 - ruff sees the mistake as well
+            yield from status.answer(lambda: str(error))  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
         yield from sleep(HOUR)
 
     with drive(closes) as run:
