@@ -1,7 +1,7 @@
 """Workflows that between them use every effect, each with a course of events that brings it to its end.
 
-Laws and hazards are held against all of them.  ``python -m tests.kernel.samples`` writes their histories to ``golden/``, which a
-later version must be able to replay: write them anew only as long as no version that made them was released.
+Laws and hazards are held against all of them.  ``python -m tests.kernel.samples`` writes their histories to ``golden/``, under the
+version of refold, and every later version must replay them: they are never written anew once that version is out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from refold import (
     TimeoutError,
     Workflow,
     WorkflowDefinition,
+    __version__,
     all_of,
     all_settled,
     any_of,
@@ -60,6 +61,7 @@ from tests.kernel.parts import (
     status,
 )
 
+#: Histories as each release recorded them.
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -273,9 +275,10 @@ def history_of(name: str) -> list[HistoryEvent]:
 
 def main() -> None:
     """Write every history, one file each."""
-    GOLDEN.mkdir(exist_ok=True)
+    folder = GOLDEN / __version__
+    folder.mkdir(parents=True, exist_ok=True)
     for name in SAMPLES:
-        (GOLDEN / f"{name.replace(' ', '-')}.jsonl").write_bytes(encode_events(history_of(name)) + b"\n")
+        (folder / f"{name.replace(' ', '-')}.jsonl").write_bytes(encode_events(history_of(name)) + b"\n")
 
 
 if __name__ == "__main__":

@@ -304,7 +304,7 @@ def _versions(draw: st.DrawFn) -> tuple[Program, Program, int]:
 
 
 @given(_versions())
-def test_a_version_that_adds_patches_replays_every_history_of_the_one_before_and_goes_on(
+def test_hazard_56_a_version_that_adds_patches_replays_every_history_of_the_one_before_and_goes_on(
     versions: tuple[Program, Program, int],
 ) -> None:
     old, new, turns = versions
@@ -334,7 +334,7 @@ def test_a_version_that_adds_patches_replays_every_history_of_the_one_before_and
 
 
 @given(_versions())
-def test_deprecating_every_patch_replays_every_history_that_took_them_all(
+def test_hazard_56_deprecating_every_patch_replays_every_history_that_took_them_all(
     versions: tuple[Program, Program, int],
 ) -> None:
     _, program, turns = versions
