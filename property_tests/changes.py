@@ -32,10 +32,10 @@ def numbered(program: Step) -> Step:
     )
 
 
-def watched(program: Step) -> Step:
-    """The program with each of its combinators watched."""
+def watched(program: Step, how: str) -> Step:
+    """The program with each of its combinators watched, ``closely`` or ``loosely``."""
     return _mapped(
-        program, lambda step: attrs.evolve(step, watched=True) if isinstance(step, Gather) else step
+        program, lambda step: attrs.evolve(step, watched=how) if isinstance(step, Gather) else step
     )
 
 

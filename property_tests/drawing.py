@@ -98,19 +98,22 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
         (2, st.builds(Gather, st.sampled_from(["all_of", "all_settled"]), _tuples(inner, 0, 4))),
         (0 if "starts" in without else 2, st.builds(Begin, _keys, inner)),
         (0 if "starts" in without else 1, st.builds(Beside, inner, inner)),
-        (1, st.builds(Shielded, inner)),
+        (0 if "shields" in without else 1, st.builds(Shielded, inner)),
         (1, st.builds(Within, _seconds, inner)),
         (2, st.builds(Guard, inner, st.sampled_from(["failure", "cancel", "both"]), cleanup, st.booleans())),
         (1, st.builds(Finally, inner, cleanup)),
         (1, st.builds(Sub, inner, st.booleans())),
         (1, st.builds(Handled, _handled, inner)),
-        (1, st.builds(Compensated, st.lists(st.tuples(inner, _labels), max_size=2).map(tuple), inner)),
+        (
+            0 if "shields" in without else 1,
+            st.builds(Compensated, st.lists(st.tuples(inner, _labels), max_size=2).map(tuple), inner),
+        ),
         (0 if "patches" in without else 1, st.builds(Patch, _patch_ids, inner, inner)),
     )
 
 
 def programs(*without: str) -> st.SearchStrategy[Step]:
-    """Programs of every effect but those named: an activity, a question, ``patches`` or ``starts``."""
+    """Programs of every effect but those named: an activity, a question, ``patches``, ``starts`` or ``shields``."""
     return st.builds(Seq, _tuples(_steps(DEPTH - 1, without), 2, 5))
 
 

@@ -104,8 +104,8 @@ class Gather(Node):
 
     how: str
     steps: tuple[Step, ...]
-    #: All steps go in as generators, and what they come to is compared with what the combinator makes of it.
-    watched: bool = False
+    #: ``closely`` or ``loosely``: all steps go in as generators, and it is compared with how they end (see ``watching``).
+    watched: str = ""
 
 
 @attrs.frozen(repr=False)

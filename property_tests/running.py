@@ -215,11 +215,9 @@ def _perform(step: Step, world: World) -> Workflow[Any]:
             return (yield from run(then if (yield from patched(patch_id)) else otherwise, world))
         case Fail(type):
             raise ApplicationError("failed on purpose", type=type)
-        case Gather(watched=True):
-            watched = Watch(
-                step.how, [run(each, world) for each in step.steps], world.faults, world.cancelled
-            )
-            return (yield from watched.run(COMBINATORS[step.how]))
+        case Gather(how, steps, ("closely" | "loosely") as closeness):
+            watch = Watch(how, closeness == "closely", world.faults, world.cancelled)
+            return (yield from watch.run(COMBINATORS[how], [run(each, world) for each in steps]))
         case Guard():
             return (yield from _guarded(step, world))
         case Finally(inner, cleanup):
@@ -278,7 +276,7 @@ def effect_of(step: Step, world: World) -> Any:
             return QUESTIONS[what]()
         case Deprecate(patch_id):
             return deprecate_patch(patch_id)
-        case Gather(how, steps, False):
+        case Gather(how, steps, ""):
             return COMBINATORS[how](*[effect_of(each, world) for each in steps])
         case Join(key):
             return world.handles[key] if key in world.handles else now()

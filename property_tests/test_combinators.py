@@ -11,8 +11,14 @@ from property_tests.schedules import Schedule, play
 
 
 @law
-@given(programs("starts").map(watched), schedules())
+@given(programs("starts", "shields", "patient"), schedules())
 def test_the_outcome_of_a_combinator_follows_from_how_its_steps_ended_and_in_which_order(
     program: Step, schedule: Schedule
 ) -> None:
-    assert [] == play(program, schedule).live.world.faults
+    assert [] == play(watched(program, "closely"), schedule).live.world.faults
+
+
+@law
+@given(programs("starts"), schedules("cancel"))
+def test_no_step_outlives_its_combinator_and_no_outcome_is_made_up(program: Step, schedule: Schedule) -> None:
+    assert [] == play(watched(program, "loosely"), schedule).live.world.faults

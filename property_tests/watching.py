@@ -1,7 +1,8 @@
 """Watches a combinator from the inside: what it comes to must follow from how its steps ended.
 
 The watcher is told of each step as it ends, so it knows their order, and compares when the combinator has ended.  A step that starts
-branches of its own ends later than its code does, so such steps are not for watching.
+branches of its own ends later than its code does, so such steps are not for watching.  Watched closely, it must be the right one of
+several errors; that can be told only where a request to cancel shows at once, so not where there are shields.
 
 One rule: it decides nothing; what it finds goes into a list, as an error raised here might be taken for a step's own.
 """
@@ -29,11 +30,9 @@ class _End:
 class Watch:
     """One combinator under watch."""
 
-    def __init__(
-        self, how: str, steps: Sequence[Workflow[Any]], faults: list[str], cancelled: Sequence[object]
-    ) -> None:
+    def __init__(self, how: str, closely: bool, faults: list[str], cancelled: Sequence[object]) -> None:
         self._how = how
-        self._steps = [self._watched(index, each) for index, each in enumerate(steps)]
+        self._closely = closely
         self._faults = faults
         self._cancelled = cancelled
         self._cancelled_before = len(cancelled)
@@ -41,10 +40,11 @@ class Watch:
         #: In the order in which the steps ended.
         self._ends: list[_End] = []
 
-    def run(self, combinator: Callable[..., Any]) -> Workflow[Any]:
+    def run(self, combinator: Callable[..., Any], steps: Sequence[Workflow[Any]]) -> Workflow[Any]:
         """The combinator of these steps."""
+        watched = [self._watched(index, each) for index, each in enumerate(steps)]
         try:
-            value = yield from combinator(*self._steps)
+            value = yield from combinator(*watched)
         except (Exception, CancelledError) as error:
             self._all_ended()
             self._check_error(error)
@@ -91,21 +91,18 @@ class Watch:
                 self._require(value == first, f"it returned {value}")
 
     def _check_error(self, error: BaseException) -> None:
+        """An error is that of a step, or all of theirs; a late one, if a step failed while it unwound."""
         if isinstance(error, CancelledError):
             return  # it was cancelled itself, or the first to end was a step that had been
-        ends = sorted(self._ends, key=lambda end: end.index)
+        by_index = [end.error for end in sorted(self._ends, key=lambda end: end.index)]
+        grouped = isinstance(error, BaseExceptionGroup) and list(error.exceptions) == by_index
+        self._require(grouped or any(error is each for each in by_index), f"it raised {error!r}")
         failed = [end for end in self._ends if end.error is not None]
-        if self._how == "any_of" and all(end.undisturbed for end in failed):
-            whole = isinstance(error, BaseExceptionGroup) and list(error.exceptions) == [
-                end.error for end in ends
-            ]
-            self._require(whole and len(ends) == len(self._steps), f"it raised {error!r}")
+        decisive = failed[:1] if self._how == "all_of" else self._ends[:1]
+        if not self._closely or not all(end.undisturbed and end.error is not None for end in decisive):
             return
-        decisive = {"all_of": failed[:1], "first_of": self._ends[:1]}.get(self._how, [])
-        for end in decisive:
-            if end.undisturbed and end.error is not None:
-                self._require(error is end.error, f"it raised {error!r}")
-        grouped = isinstance(error, BaseExceptionGroup) and set(error.exceptions) <= {
-            end.error for end in failed
-        }
-        self._require(grouped or any(error is end.error for end in failed), f"it raised {error!r}")
+        if self._how == "any_of":
+            alone = any(end.error is None or not end.undisturbed for end in self._ends)
+            self._require(grouped or alone, f"it raised {error!r}")
+        elif self._how != "all_settled":
+            self._require(error is decisive[0].error, f"it raised {error!r}")
