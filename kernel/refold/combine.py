@@ -159,19 +159,19 @@ def _end(run: Scheduler, branch: Branch, value: Any, error: BaseException | None
 def _leave(branch: Branch) -> None:
     """An ended branch is forgotten by its parent, unless its failure may still have to be raised there."""
     parent = branch.parent
-    if parent is not None and parent.children is not None and (branch.error is None or branch.joined):
+    if parent is not None and parent.children is not None and not _unheard(branch):
         parent.children.pop(branch.id, None)
+
+
+def _unheard(branch: Branch) -> bool:
+    """Whether a branch has failed and nobody has taken or will take the failure."""
+    return branch.error is not None and not branch.joined and not isinstance(branch.error, CancelledError)
 
 
 def _lost_failure(branch: Branch) -> BaseException | None:
     """The failure of a started step that no one joined: it is raised in place of the result, so that it is not lost."""
     for child in (branch.children or {}).values():
-        if (
-            child.ended
-            and not child.joined
-            and child.error is not None
-            and not isinstance(child.error, CancelledError)
-        ):
+        if child.ended and _unheard(child):
             return child.error
     return None
 

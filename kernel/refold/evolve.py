@@ -177,6 +177,8 @@ def _instant_command(ledger: Ledger, event: Any) -> None:
 def _marker(ledger: Ledger, event: ev.MarkerRecorded) -> None:
     _instant_command(ledger, event)
     if event.patch_id is not None:
+        if event.patch_id in ledger.patches:
+            raise corrupt(event, f"patch {event.patch_id!r} was decided before")
         ledger.patches[event.patch_id] = True
 
 

@@ -125,13 +125,16 @@ def _ask_patch(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskPatch)
             answer = run.tape.patch_recorded(effect.patch_id)
         else:
             answer = True
-            fields = {
-                "marker_name": ev.PATCH_MARKER,
-                "branch": branch.id,
-                "patch_id": effect.patch_id,
-                "deprecated": effect.deprecated,
-            }
-            run.tape.record(ev.MarkerRecorded, fields, lambda: run.yield_site(branch))
+            if (
+                effect.patch_id not in run.ledger.patches
+            ):  # else older code asked, and this code did not where it did
+                fields = {
+                    "marker_name": ev.PATCH_MARKER,
+                    "branch": branch.id,
+                    "patch_id": effect.patch_id,
+                    "deprecated": effect.deprecated,
+                }
+                run.tape.record(ev.MarkerRecorded, fields, lambda: run.yield_site(branch))
         run.patches[effect.patch_id] = answer
     return answer or effect.deprecated
 

@@ -273,6 +273,13 @@ def history_of(name: str) -> list[HistoryEvent]:
         return run.history
 
 
+def ends_of_turns(history: list[HistoryEvent]) -> list[int]:
+    """The lengths of the prefixes that end with a turn."""
+    return [
+        n for n in range(1, len(history) + 1) if n == len(history) or history[n].turn != history[n - 1].turn
+    ]
+
+
 def main() -> None:
     """Write every history, one file each."""
     folder = GOLDEN / __version__

@@ -252,6 +252,10 @@ CORRUPT: list[tuple[str, list[Bare]]] = [
         "a marker whose seq was skipped",
         [START, (ev.MarkerRecorded, {"marker_name": "x", "branch": 0, "seq": 2})],
     ),
+    (
+        "a patch decided twice",
+        [START, *[(ev.MarkerRecorded, {"marker_name": "Patch", "branch": 0, "patch_id": "p"})] * 2],
+    ),
     ("an outcome of nothing", [START, (ev.ActivityTaskCompleted, {"seq": 1})]),
     ("an outcome of another kind", [START, TIMER, (ev.ActivityTaskCompleted, {"seq": 1})]),
     ("a timer that fires as an activity", [START, ACTIVITY, (ev.TimerFired, {"seq": 1})]),

@@ -34,7 +34,7 @@ from refold import (
 )
 from tests.kernel.driving import cancel_asked, drive, start_message
 from tests.kernel.parts import HOUR, Steps, approval, charge, number, refund, release
-from tests.kernel.samples import SAMPLES, history_of
+from tests.kernel.samples import SAMPLES, ends_of_turns, history_of
 
 # 1: eviction runs clean-up code that acts -------------------------------------------------------------------------------------
 
@@ -43,9 +43,7 @@ from tests.kernel.samples import SAMPLES, history_of
 def test_hazard_01_closing_a_run_at_any_point_lets_nothing_out_and_touches_no_other_run(name: str) -> None:
     sample = SAMPLES[name]
     history = history_of(name)
-    ends = [
-        n for n in range(1, len(history) + 1) if n == len(history) or history[n].turn != history[n - 1].turn
-    ]
+    ends = ends_of_turns(history)
     bystander = Execution.load(sample.definition, history[: ends[0]])
     before = (bystander.state, bystander.waiting())
     for end in ends:

@@ -249,6 +249,28 @@ def test_deprecating_goes_on_where_the_marker_is_missing() -> None:
     Execution.replay(deprecates, renumbered)
 
 
+def test_a_patch_that_older_code_has_recorded_is_taken_by_code_that_asks_later() -> None:
+    early = True
+
+    @workflow
+    def moves() -> Workflow[bool]:
+        answer = False
+        if early:
+            answer = yield from deprecate_patch("p")
+        yield from charge(1)
+        if not early:
+            answer = yield from patched("p")
+        return answer
+
+    with Execution(moves) as execution:
+        history = list(execution.turn(start_message(moves), at=1).events)
+    early = False
+    with Execution.load(moves, history) as execution:
+        history += execution.turn(CompleteActivity(seq=1, result=1), at=2).events
+    assert [True, 1] == [history[-1].result, sum(isinstance(event, ev.MarkerRecorded) for event in history)]  # type: ignore[attr-defined]
+    Execution.replay(moves, history)
+
+
 def test_a_patch_needs_an_acceptable_id() -> None:
     for ask in (patched, deprecate_patch):
         with pytest.raises(DefinitionError, match="RF1003: the patch id is not acceptable"):
