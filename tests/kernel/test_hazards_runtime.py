@@ -35,7 +35,7 @@ from refold import (
 from refold import events as ev
 from refold.codec import decode_events
 from refold.messages import CompleteActivity
-from tests.kernel.counting import calls_of
+from tests.kernel.counting import work_of
 from tests.kernel.driving import Driven, drive
 from tests.kernel.parts import HOUR, Steps, approval, charge, patient, reserve, status
 from tests.kernel.samples import SAMPLES, history_of
@@ -285,14 +285,14 @@ def test_hazard_19_ten_times_the_history_costs_ten_times_the_replay() -> None:
             total += yield from charge(index)
         return total
 
-    def replay_calls(count: int) -> int:
+    def replay_work(count: int) -> int:
         with drive(loops, count, recheck=False) as run:
             for index in range(count):
                 run.history += run.execution.turn(
                     CompleteActivity(seq=index + 1, result=index), at=index
                 ).events
             history = run.history
-        return calls_of(lambda: Execution.replay(loops, history))
+        return work_of(lambda: Execution.replay(loops, history))
 
-    small, large = replay_calls(300), replay_calls(3_000)
+    small, large = replay_work(300), replay_work(3_000)
     assert large <= 11 * small

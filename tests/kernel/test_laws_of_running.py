@@ -23,8 +23,8 @@ from refold import (
     workflow,
 )
 from refold import events as ev
-from refold.messages import CompleteActivity, SignalWorkflow
-from tests.kernel.counting import calls_of
+from refold.messages import CancelWorkflow, CompleteActivity, SignalWorkflow
+from tests.kernel.counting import bytes_of, work_of
 from tests.kernel.driving import drive, start_message
 from tests.kernel.parts import HOUR, Steps, charge, nudge, number, release, reserve
 from tests.kernel.samples import SAMPLES, ends_of_turns, history_of
@@ -214,7 +214,7 @@ def _turns(definition: Any, count: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _history(definition: Any, count: int) -> tuple[list[ev.HistoryEvent], int]:
-    """A history of some length, and the calls that it took to make it live."""
+    """A history of some length, and the work that it took to make it live."""
     history: list[ev.HistoryEvent] = []
 
     def make() -> None:
@@ -224,7 +224,7 @@ def _history(definition: Any, count: int) -> tuple[list[ev.HistoryEvent], int]:
                 history.extend(execution.turn(*messages, at=number).events)
             assert execution.closed, execution.waiting()[:3]
 
-    return history, calls_of(make)
+    return history, work_of(make)
 
 
 SHAPES: list[Callable[..., Any]] = [sequential, fanned_out, in_branches, signalled_often, unwinding]
@@ -234,26 +234,67 @@ SHAPES: list[Callable[..., Any]] = [sequential, fanned_out, in_branches, signall
 def test_law_7_ten_times_the_events_take_ten_times_the_work_to_replay_and_to_make(definition: Any) -> None:
     short, short_live = _history(definition, 100)
     long, long_live = _history(definition, 1_000)
-    replay = [calls_of(lambda h=h: Execution.replay(definition, h)) for h in (short, long)]
+    replay = [work_of(lambda h=h: Execution.replay(definition, h)) for h in (short, long)]
     assert replay[1] <= 11 * replay[0]
     assert long_live <= 11 * short_live
 
 
-def test_law_7_one_more_event_costs_the_same_in_a_long_run_as_in_a_short_one() -> None:
-    def cost_of_the_next_turn(count: int) -> int:
-        with Execution(sequential) as execution:
-            execution.turn(start_message(sequential, count + 5), at=1)
-            for index in range(count):
-                execution.turn(CompleteActivity(seq=index + 1, result=index), at=index + 2)
-            return calls_of(lambda: execution.turn(CompleteActivity(seq=count + 1, result=0), at=count + 9))
+def _next_turn(count: int, pending: int, measure: Callable[[Callable[[], Any]], int]) -> int:
+    """What one more turn costs in a run with some turns behind it and some activities open."""
 
-    assert cost_of_the_next_turn(10) == cost_of_the_next_turn(3_000)
+    @workflow
+    def loops() -> Workflow[None]:
+        yield from start(all_of(*[release("x") for _ in range(pending)]))
+        for index in range(count + 5):
+            yield from charge(index)
+
+    with Execution(loops) as execution:
+        execution.turn(start_message(loops), at=1)
+        for number in range(count):
+            execution.turn(CompleteActivity(seq=_last_charge(execution), result=1), at=number + 2)
+        message = CompleteActivity(seq=_last_charge(execution), result=1)
+        return measure(lambda: execution.turn(message, at=count + 9))
 
 
-def test_law_7_a_turn_costs_the_same_however_much_is_pending() -> None:
-    def cost(pending: int) -> int:
-        with Execution(fanned_out) as execution:
-            execution.turn(start_message(fanned_out, pending), at=1)
-            return calls_of(lambda: execution.turn(CompleteActivity(seq=2, result=1), at=2))
+def _last_charge(execution: Execution) -> int:
+    seqs = [
+        e.seq
+        for e in execution.outstanding
+        if isinstance(e, ev.ActivityTaskScheduled) and e.activity_type == "charge"
+    ]
+    return seqs[-1]
 
-    assert cost(10) == cost(1_000)
+
+def test_law_7_one_more_turn_costs_the_same_in_a_long_run_as_in_a_short_one() -> None:
+    assert _next_turn(10, 3, work_of) == _next_turn(1_000, 3, work_of)
+    assert _next_turn(1_000, 3, bytes_of) <= 2 * _next_turn(10, 3, bytes_of)
+
+
+def test_law_7_one_more_turn_costs_the_same_however_much_is_open() -> None:
+    assert _next_turn(3, 10, work_of) == _next_turn(3, 1_000, work_of)
+    assert _next_turn(3, 10_000, bytes_of) <= 2 * _next_turn(3, 10, bytes_of)
+
+
+def test_law_7_the_containers_of_the_state_are_folded_in_place() -> None:
+    with Execution(fanned_out) as execution:
+        execution.turn(start_message(fanned_out, 10), at=1)
+        ledger = execution._ledger
+        before = (
+            ledger.pending,
+            ledger.cancelling,
+            ledger.request_ids,
+            ledger.patches,
+            ledger.updates,
+            ledger.children,
+        )
+        execution.turn(CompleteActivity(seq=1, result=1), at=2)
+        execution.turn(CancelWorkflow(request_id="c"), at=3)
+        after = (
+            ledger.pending,
+            ledger.cancelling,
+            ledger.request_ids,
+            ledger.patches,
+            ledger.updates,
+            ledger.children,
+        )
+    assert all(one is other for one, other in zip(before, after, strict=True))
