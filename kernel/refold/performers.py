@@ -125,9 +125,7 @@ def _ask_patch(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskPatch)
             answer = run.tape.patch_recorded(effect.patch_id)
         else:
             answer = True
-            if (
-                effect.patch_id not in run.ledger.patches
-            ):  # else older code asked, and this code did not where it did
+            if effect.patch_id not in run.ledger.patches:  # else older code asked, where this code did not
                 fields = {
                     "marker_name": ev.PATCH_MARKER,
                     "branch": branch.id,
