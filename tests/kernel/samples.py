@@ -194,7 +194,13 @@ def branching() -> Workflow[list[object]]:
 
     first = yield from start(worker("first", 1))
     second = yield from start(worker("second", 2))
-    outcome = yield from any_of(patient(1), abandoned(2), execute_activity("spare", result_type=int))
+    outcome = yield from any_of(
+        patient(1),
+        abandoned(2),
+        execute_activity("spare", result_type=int),
+        execute_activity("slow"),
+        sleep(HOUR),
+    )
     seen.append(outcome)
     yield from cancel(first)
     settled = yield from all_settled(first, shield(reserve("kept")), with_timeout(approval.receive(), MINUTE))
