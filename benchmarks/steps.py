@@ -22,11 +22,11 @@ from attrs import evolve
 from benchmarks.figures import Figure, Samples, last_line, load_average, table
 from benchmarks.limits import RawCommits
 from benchmarks.peering import Driver, open_peer
-from benchmarks.step_measures import DBOS_WAYS, FULL, MEASURES, QUICK, Bench, start_up
+from benchmarks.step_measures import COMMITS, DBOS_WAYS, FULL, MEASURES, QUICK, STEPS, Bench, start_up
 from benchmarks.workloads import Ours
 
-#: A raw commit that takes less is no commit to a disk.
-_COMMIT_MS_MIN = 0.02
+#: A raw commit that takes less is no commit to a disk; one that takes more hides what the engine does between two of them.
+_COMMIT_MS_MIN, _COMMIT_MS_MAX = 0.02, 0.5
 
 
 def measure(bench: Bench, chosen: Sequence[str]) -> None:
@@ -107,9 +107,30 @@ def show(found: Mapping[str, Any], no_dbos: str | None) -> None:
                 table(f"{name}, median of {found['rounds']} rounds [min..max]", rows)
     if no_dbos is not None:
         print(f"\ndbos: {no_dbos}")
-    commit = _flat(found).get("W3 raw_commit p50_ms")
-    if isinstance(commit, Figure) and commit.median < _COMMIT_MS_MIN:
-        print("\nraw commits take less than a disk needs: is this a RAM disk?")
+    for doubt in found["doubts"]:
+        print(f"\ndoubtful: {doubt}")
+
+
+def doubts(found: Mapping[str, Any]) -> list[str]:
+    """Why the figures, or some of them, should not be believed."""
+    reasons: list[str] = []
+    load = found["load_average"]
+    if load is not None and load > 0.5:
+        reasons.append(f"the machine was at work for others when this began (load average {load:.1f})")
+    share = found["ratios"]["W1_steps_over_raw_commits"]
+    if share is not None and share.median > STEPS / COMMITS:
+        reasons.append(
+            f"W1 is {share.median:.2f} of raw commits, and {STEPS} steps cannot do with fewer than {COMMITS} commits: "
+            "the disk was not steady"
+        )
+    commit = found["W3"]["raw_commit"]["p50_ms"]
+    if commit is not None and commit.median < _COMMIT_MS_MIN:
+        reasons.append("raw commits take less than a disk needs: is this a RAM disk?")
+    if commit is not None and commit.median > _COMMIT_MS_MAX:
+        reasons.append(
+            f"raw commits are slow ({commit.median:.1f} ms), which flatters W1, W3 and W4: all else is small beside them"
+        )
+    return reasons
 
 
 def _flat(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,6 +172,7 @@ def run(args: argparse.Namespace) -> None:
         "peers": {"dbos": {"version": dbos.hello["version"]} if isinstance(dbos, Driver) else None},
         **summary(bench.samples, plan.long),
     }
+    found["doubts"] = doubts(found)
     show(found, dbos if isinstance(dbos, str) else None)
     if args.json:
         last_line(found)

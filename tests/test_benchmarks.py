@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures import Figure, Samples
+from benchmarks.figures import Figure, Samples, figure
 from benchmarks.limits import BareLoop, RawCommits
 from benchmarks.step_measures import FULL
-from benchmarks.steps import summary
+from benchmarks.steps import doubts, summary
 
 ROOT = Path(__file__).parents[1]
 
@@ -105,6 +105,35 @@ def test_the_summary_of_nothing_is_nothing_rather_than_an_error() -> None:
     found = summary(Samples(), FULL.long)
 
     assert {None} == set(found["ratios"].values())
+
+
+def test_a_share_of_raw_commits_that_cannot_be_is_doubted() -> None:
+    samples = Samples()
+    samples.add("W1", 1000)
+    samples.add("W1 raw commits", 1000)
+    found: dict[str, Any] = {**summary(samples, FULL.long), "load_average": 0.1}
+
+    (doubt,) = doubts(found)
+    assert "cannot do with fewer than 11 commits" in doubt
+
+    found["ratios"]["W1_steps_over_raw_commits"] = figure([0.5])
+    assert [] == doubts(found)
+
+
+@pytest.mark.parametrize(("milliseconds", "word"), [(0.001, "RAM disk"), (4.0, "slow")])
+def test_raw_commits_that_are_too_fast_or_too_slow_are_doubted(milliseconds: float, word: str) -> None:
+    samples = Samples()
+    samples.add("W3 raw commit p50 ms", milliseconds)
+
+    (doubt,) = doubts({**summary(samples, FULL.long), "load_average": None})
+
+    assert word in doubt
+
+
+def test_a_busy_machine_is_doubted() -> None:
+    (doubt,) = doubts({**summary(Samples(), FULL.long), "load_average": 6.0})
+
+    assert "load average 6.0" in doubt
 
 
 def test_the_bare_loop_finds_a_history_that_its_generator_did_not_make() -> None:
