@@ -10,6 +10,7 @@ import attrs
 
 from property_tests.programs import (
     Act,
+    Finally,
     Gather,
     Node,
     Receive,
@@ -45,13 +46,17 @@ def with_signals_taken_in_branches(program: Step) -> Step:
 
 
 def with_plain_shields(program: Step) -> Step:
-    """The program with nothing but simple steps in shields: a ``CancelledError`` in one can only come from outside."""
-    return _mapped(program, lambda step: Shielded(_plain(step.step)) if isinstance(step, Shielded) else step)
+    """The program with more shields, and only simple steps in them: a ``CancelledError`` in one can only come from outside."""
+    return _mapped(program, _plainly_shielded)
 
 
-def _plain(step: Step) -> Step:
-    simple = [part for part in parts(step) if isinstance(part, Act | Timer | Receive)]
-    return Seq(tuple(each for each in simple[:3] if not (isinstance(each, Act) and each.name == "patient")))
+def _plainly_shielded(step: Step) -> Step:
+    if not isinstance(step, Shielded | Within | Finally | Sub):
+        return step
+    waits = [part for part in parts(step) if isinstance(part, Act | Timer | Receive)]
+    return Shielded(
+        Seq(tuple(each for each in waits[:3] if not (isinstance(each, Act) and each.name == "patient")))
+    )
 
 
 def replaced(program: Step, change: Callable[[Step], Step]) -> Iterator[Step]:

@@ -94,12 +94,14 @@ class Live:
     """One execution of a program, in a world of its own."""
 
     def __init__(
-        self, program: Step, history: Sequence[ev.HistoryEvent] = (), world: World | None = None
+        self,
+        program: Step,
+        history: Sequence[ev.HistoryEvent] = (),
+        world: World | None = None,
+        policy: InputPolicy = InputPolicy.STRICT,
     ) -> None:
         self.world = World() if world is None else world
-        self.execution = Execution.load(
-            definition_of(program, self.world), history, input_policy=InputPolicy.STRICT
-        )
+        self.execution = Execution.load(definition_of(program, self.world), history, input_policy=policy)
 
     def turn(self, messages: Sequence[Message], at: int) -> Made:
         turn = self.execution.turn(*messages, at=at)
