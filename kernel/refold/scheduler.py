@@ -184,13 +184,7 @@ class Scheduler:
         if isinstance(error, KeyboardInterrupt):
             raise error  # it is the user's, not the workflow's
         if isinstance(error, _NEVER_A_RESULT):
-            raise task_error(
-                "RF1106",
-                f"{type(error).__name__} in workflow code: {error}",
-                why="such errors depend on the machine and the caller's stack, so they must not decide a workflow",
-                fix="make the code lighter (less recursion, less data), or move it into an activity",
-                error=error,
-            ) from error
+            raise _limit_hit(error) from error
         if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
             raise task_error(
                 "RF1104",
@@ -235,6 +229,8 @@ class Scheduler:
             try:
                 holds = condition.predicate()
             except Exception as raised:
+                if isinstance(raised, _NEVER_A_RESULT):
+                    raise _limit_hit(raised) from raised
                 holds, error = True, raised
             finally:
                 MAKER.reset(token)
@@ -251,6 +247,16 @@ def task_error(code: str, what: str, *, why: str, fix: str, error: BaseException
     found = WorkflowTaskError(code, what, why=why, fix=fix, where=frames[-1] if frames else None)
     found.frames = frames
     return found
+
+
+def _limit_hit(error: BaseException) -> WorkflowTaskError:
+    return task_error(
+        "RF1106",
+        f"{type(error).__name__} in workflow code: {error}",
+        why="such errors depend on the machine and the caller's stack, so they must not decide a workflow",
+        fix="make the code lighter (less recursion, less data), or move it into an activity",
+        error=error,
+    )
 
 
 def _foreign(effect: object, branch: Branch) -> DefinitionError:

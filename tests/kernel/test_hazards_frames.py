@@ -310,6 +310,22 @@ def test_hazard_11_what_depends_on_the_machine_never_becomes_a_result(error: typ
         run.signal(nudge)
 
 
+def test_hazard_11_a_condition_that_recurses_without_end_cannot_be_caught_by_the_workflow() -> None:
+    def endless() -> bool:
+        return endless()
+
+    @workflow
+    def waits() -> Workflow[str]:
+        try:
+            yield from wait_until(endless)
+        except Exception:
+            return "caught"
+        return "not reached"
+
+    with pytest.raises(WorkflowTaskError, match="RF1106: RecursionError in workflow code"):
+        drive(waits).__enter__()
+
+
 def test_hazard_11_ctrl_c_in_workflow_code_is_the_users_and_is_passed_on() -> None:
     @workflow(failure_exception_types=[BaseException])
     def interrupted() -> Workflow[None]:
