@@ -48,6 +48,7 @@ law = settings(print_blob=True, derandomize=False)
 _labels = st.integers(0, 9)
 _keys = st.sampled_from(["h", "k"])
 _seconds = st.integers(0, 5)
+_received = st.sampled_from(["a", "b"])
 _handled = st.sampled_from(["x", "y"])
 _patch_ids = st.sampled_from(["p", "q"])
 
@@ -66,16 +67,16 @@ def _weighted(*kinds: tuple[int, st.SearchStrategy[Step]]) -> st.SearchStrategy[
 def _leaves(without: tuple[str, ...]) -> st.SearchStrategy[Step]:
     questions = [each for each in QUESTIONS if each not in without]
     return _weighted(
-        (4, _acts(without)),
-        (2, st.builds(Timer, _seconds)),
-        (3, st.builds(Receive, st.sampled_from(["a", "b"]))),
+        (12, _acts(without)),
+        (5, st.builds(Timer, _seconds)),
+        (4, st.builds(Receive, _received)),
         (2, st.builds(Until, _handled, st.integers(1, 3), st.one_of(st.none(), _seconds))),
         (1, st.builds(Handled, _handled, st.none())),
-        (1, st.builds(Ask, st.sampled_from(questions))),
+        (2, st.builds(Ask, st.sampled_from(questions))),
         (1, st.builds(Compute, _labels)),
         (1, st.builds(Fail, st.sampled_from(["Small", "Large"]))),
-        (2, st.builds(Join, _keys)),
-        (2, st.builds(Stop, _keys)),
+        (3, st.builds(Join, _keys)),
+        (3, st.builds(Stop, _keys)),
         (0 if "patches" in without else 1, st.builds(Deprecate, _patch_ids)),
     )
 
@@ -91,8 +92,12 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
         return leaves
     inner = _steps(depth - 1, without)
     cleanup = st.one_of(st.none(), leaves)
+    waits = _weighted(
+        (3, _acts(without)), (1, st.builds(Timer, _seconds)), (1, st.builds(Receive, _received))
+    )
     return _weighted(
         (3, leaves),
+        (3, st.builds(Gather, st.sampled_from(["first_of", "any_of", "all_of"]), _tuples(waits, 2, 3))),
         (2, st.builds(Seq, _tuples(inner, 1, 4))),
         (2, st.builds(Gather, st.sampled_from(["first_of", "any_of"]), _tuples(inner, 1, 4))),
         (2, st.builds(Gather, st.sampled_from(["all_of", "all_settled"]), _tuples(inner, 0, 4))),
@@ -114,7 +119,7 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
 
 def programs(*without: str) -> st.SearchStrategy[Step]:
     """Programs of every effect but those named: an activity, a question, ``patches``, ``starts`` or ``shields``."""
-    return st.builds(Seq, _tuples(_steps(DEPTH - 1, without), 2, 5))
+    return st.builds(Seq, _tuples(_steps(DEPTH - 1, without), 2, 6))
 
 
 @cache
@@ -151,7 +156,7 @@ def _single_steps(depth: int) -> st.SearchStrategy[Step]:
     leaves = _weighted(
         (3, _acts(("patient",))),
         (2, st.builds(Timer, _seconds)),
-        (1, st.builds(Receive, st.sampled_from(["a", "b"]))),
+        (1, st.builds(Receive, _received)),
         (1, st.builds(Until, _handled, st.integers(1, 3), st.one_of(st.none(), _seconds))),
         (1, st.builds(Ask, st.sampled_from(list(QUESTIONS)))),
     )
@@ -182,4 +187,6 @@ def schedules(*often: str) -> st.SearchStrategy[Schedule]:
     """What happens to a run from outside, turn by turn; the moves named happen more often than others."""
     moves = st.builds(Move, st.sampled_from([*MOVES, *often * 8]), st.integers(0, 5))
     turns = st.lists(moves, min_size=1, max_size=4).map(tuple)
-    return st.builds(Schedule, st.lists(moves, max_size=2).map(tuple), st.lists(turns, max_size=8).map(tuple))
+    return st.builds(
+        Schedule, st.lists(moves, max_size=2).map(tuple), st.lists(turns, max_size=12).map(tuple)
+    )

@@ -37,18 +37,18 @@ from refold.messages import (
 SECOND = 1_000_000
 #: When the first turn is made: 2023-11-14 22:13:20 UTC.
 BEGIN = 1_700_000_000 * SECOND
-#: Turns made to bring a run to its end, before it is asked to stop, and before it is made to.
-PATIENCE = 12
+#: How often a run is sent signals, and then asked to stop, before it is made to.
+PATIENCE = 4
 
 #: Kinds of moves, the likelier ones more than once.
 MOVES = (
-    *["go"] * 4,
-    *["complete"] * 3,
-    "fail",
+    *["go"] * 6,
+    *["complete"] * 4,
+    *["fail"] * 2,
     "time out",
     "report cancelled",
-    *["fire"] * 2,
-    *["signal a", "signal b", "signal x", "signal y"] * 2,
+    *["fire"] * 3,
+    *["signal a", "signal b", "signal x", "signal y"],
     "cancel",
     *["again"] * 2,
 )
@@ -250,22 +250,21 @@ class Conversation:
     # The end --------------------------------------------------------------------------------------------------------
 
     def finish(self, after: Callable[[Conversation], None]) -> None:
-        """Settle all that is open, then send what may be waited for, then ask the run to stop, then make it."""
-        for round_ in range(2 * PATIENCE):
-            if self.execution.closed:
-                return
+        """Settle what is open, two at a time; where nothing is, send what may be waited for, then ask to stop, then make it."""
+        quiet = 0
+        while not self.execution.closed:
             self._due = self._at + SECOND
-            settled = [self._settle(command) for command in self.execution.outstanding]
-            if settled and round_ < PATIENCE:
-                self.tell(*[message for message in settled if message is not None], at=self._due)
-            elif round_ < PATIENCE:
+            settled = [self._settle(command) for command in self.execution.outstanding[:2]]
+            messages = [message for message in settled if message is not None]
+            quiet += not messages
+            if messages:
+                self.tell(*messages, at=self._due)
+            elif quiet <= PATIENCE:
                 self.tell(*map(self.signal, "abxy"))
+            elif quiet <= 2 * PATIENCE:
+                self.tell(CancelWorkflow(request_id=self._next("c")))
             else:
-                messages: list[Message] = [message for message in settled if message is not None]
-                self.tell(CancelWorkflow(request_id=self._next("c")), *messages, at=self._due)
-            after(self)
-        if not self.execution.closed:
-            self.tell(TerminateWorkflow(reason="it does not end"))
+                self.tell(TerminateWorkflow(reason="it does not end"))
             after(self)
 
 
