@@ -51,6 +51,10 @@ class Samples:
     def clear(self) -> None:
         self._values.clear()
 
+    def rounds(self, *names: str) -> list[tuple[float, ...]]:
+        """The values of some names side by side, a round each."""
+        return list(zip(*(self._values.get(name, []) for name in names), strict=True))
+
     def figure(self, name: str) -> Figure | None:
         """The values of that name, or None where nothing was measured."""
         values = self._values.get(name)
@@ -117,6 +121,8 @@ def _plain(value: Any) -> Any:
         return _plain(asdict(value))
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     if isinstance(value, float):
         return float(f"{value:.5g}")
     return value

@@ -58,6 +58,8 @@ def summary(samples: Samples, long: Sequence[int]) -> dict[str, Any]:
             "cpu_us_per_step": of("W1 CPU us"),
             "raw_commits_per_second": of("W1 raw commits"),
             "dbos_steps_per_second": of("W1 dbos"),
+            # Steps and raw commits a second of each round: what the disk did is seen only there.
+            "rounds": samples.rounds("W1", "W1 raw commits"),
         },
         "W2": {
             "steps_per_second": {way: of(f"W2 {way}") for way in ("best", "loop", "threads", "tasks")},
@@ -102,6 +104,10 @@ def show(found: Mapping[str, Any], no_dbos: str | None) -> None:
                 (words, each.text(_digits(each)))
                 for words, each in _flat(part).items()
                 if isinstance(each, Figure)
+            ]
+            rows += [
+                ("steps/s and raw commits/s of a round", f"{steps:,.0f}, {raw:,.0f}: {steps / raw:.2f}")
+                for steps, raw in part.get("rounds", ())
             ]
             if rows:
                 table(f"{name}, median of {found['rounds']} rounds [min..max]", rows)

@@ -20,7 +20,6 @@ from refold_adapters import AsyncClient, Engine, WorkflowHandle
 
 THREADS = 50
 _WARM_UP_BATCHES_MAX = 40
-_REST_SECONDS = 0.02
 
 ping = Signal("ping", int)
 release = Signal("release", int)
@@ -139,7 +138,6 @@ class Ours:
         """
         if self._listener is None:
             self._listener = self.engine.start(listener, id=self._id())
-        time.sleep(_REST_SECONDS)
         STAMP.event.clear()
         begin = time.perf_counter()
         self._listener.signal(ping, 1)
