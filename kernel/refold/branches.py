@@ -10,6 +10,7 @@ yields is thrown away; a generator that will not close is kept (quarantined) and
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from datetime import datetime, tzinfo
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -177,6 +178,19 @@ class Quarantined:
 _QUARANTINE: list[Quarantined] = []
 
 
+class _Kept(tzinfo):
+    """Keeps a generator to the end of the process and through it.
+
+    When the interpreter is torn down, what nobody holds is closed once more: code that will not close would run again, with its
+    globals gone, and some of it for ever.  This object holds itself by way of a ``datetime``, into which the garbage collector does
+    not look, so it is never found to be garbage.
+    """
+
+    def __init__(self, generator: object) -> None:
+        self._generator = generator
+        self._hold = datetime(1, 1, 1, tzinfo=self)
+
+
 def quarantined() -> tuple[Quarantined, ...]:
     """The generators that would not close, of all executions of this process."""
     return tuple(_QUARANTINE)
@@ -222,6 +236,7 @@ def _close(generator: Generator[Effect[Any], object, Any]) -> list[str]:
         else:
             return complaints
     _QUARANTINE.append(Quarantined(yield_site(generator), generator))
+    _Kept(generator)  # type: ignore[abstract]  # nobody asks it for a time zone
     return complaints
 
 
