@@ -109,12 +109,16 @@ def _mapped_value(value: Any, change: Callable[[Step], Step]) -> Any:
 
 
 def mutants(step: Step) -> Iterator[Step]:
-    """All programs with one step dropped, two neighbours swapped, an activity renamed, or an argument or a duration changed."""
+    """All programs that differ in one place, as an edit would make them.
+
+    A step is dropped, two neighbours are swapped, an activity is renamed or given a branch of its own, an argument or a duration changes.
+    """
     match step:
         case Act(name, label):
             names = list(ACTIVITIES)
             yield Act(names[(names.index(name) + 1) % len(names)], label)
             yield Act(name, label + 1)
+            yield Sub(step, bare=True)
         case Timer(seconds):
             yield Timer(seconds + 1)
         case Within(seconds, inner):

@@ -185,7 +185,7 @@ def handling_programs() -> st.SearchStrategy[Step]:
 
 def schedules(*often: str) -> st.SearchStrategy[Schedule]:
     """What happens to a run from outside, turn by turn; the moves named happen more often than others."""
-    moves = st.builds(Move, st.sampled_from([*MOVES, *often * 8]), st.integers(0, 5))
+    moves = st.builds(Move, st.sampled_from([*MOVES, *often * 20]), st.integers(0, 5))
     turns = st.lists(moves, min_size=1, max_size=4).map(tuple)
     return st.builds(
         Schedule, st.lists(moves, max_size=2).map(tuple), st.lists(turns, max_size=12).map(tuple)

@@ -154,7 +154,7 @@ def _impossible(conversation: Conversation) -> Sequence[Message]:
 
 
 @law
-@given(programs(), schedules())
+@given(programs(), schedules("signal a", "signal b"))
 def test_every_accepted_signal_is_taken_in_order_or_named_as_unreceived(
     program: Step, schedule: Schedule
 ) -> None:
