@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -42,28 +43,40 @@ MACHINES = {"item": "espresso machine", "quantity": 2, "unit_price": Decimal("12
 
 
 class Gate:
-    """Where activities wait, each time they would wait for the world, until the test lets one on; open at first."""
+    """Where activities wait, each time they would wait for the world, until the test lets one on; open at first.
+
+    Each waits for a pass of its own: with passes for anyone, one that comes round again could take another's.
+    """
 
     def __init__(self) -> None:
         self.shut = False
         self._arrived = threading.Semaphore(0)
-        self._go = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
 
     def __call__(self) -> None:
-        if self.shut:
-            self._arrived.release()
-            assert self._go.acquire(timeout=PATIENCE.total_seconds())
+        mine = threading.Event()
+        with self._lock:
+            if not self.shut:
+                return
+            self._waiting.append(mine)
+        self._arrived.release()
+        assert mine.wait(PATIENCE.total_seconds())
 
     def await_arrivals(self, count: int) -> None:
         for _ in range(count):
             assert self._arrived.acquire(timeout=PATIENCE.total_seconds())
 
     def let_on(self, count: int) -> None:
-        self._go.release(count)
+        with self._lock:
+            for _ in range(count):
+                self._waiting.popleft().set()
 
     def open(self) -> None:
-        self.shut = False
-        self._go.release(100)
+        with self._lock:
+            self.shut = False
+            while self._waiting:
+                self._waiting.popleft().set()
 
 
 @attrs.define(eq=False)
