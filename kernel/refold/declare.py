@@ -133,7 +133,10 @@ class Activity(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ScheduleActivity[T]:
         """The effect that runs it, to be yielded from a workflow."""
-        return ScheduleActivity(self.type, self._signature.positional(args, kwargs))
+        signature = self._signature
+        if kwargs or not signature.count_min <= len(args) <= signature.count_max:
+            args = signature.positional(args, kwargs)  # type: ignore[assignment]
+        return ScheduleActivity(self.type, args)
 
     @cached_property
     def type(self) -> ActivityType[T]:

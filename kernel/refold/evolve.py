@@ -49,12 +49,11 @@ def outstanding(state: ExecutionState | Ledger) -> tuple[ev.Command, ...]:
 
 def apply(ledger: Ledger, event: ev.HistoryEvent) -> None:
     """Fold one event into a private ledger, in place."""
-    if event.event_id != ledger.last_event_id + 1 or event.turn < ledger.turn or ledger.closed is not None:
+    event_id, turn = event.event_id, event.turn
+    if event_id != ledger.last_event_id + 1 or turn < ledger.turn or ledger.closed is not None:
         check_position(ledger, event)
     _APPLY[event.__class__](ledger, event)
-    ledger.last_event_id = event.event_id
-    ledger.turn = event.turn
-    ledger.at = event.at
+    ledger.last_event_id, ledger.turn, ledger.at = event_id, turn, event.at
 
 
 def check_position(ledger: Ledger, event: ev.HistoryEvent) -> None:
@@ -159,10 +158,11 @@ def _undelivered(ledger: Ledger, event: ev.MessageUndelivered) -> None:
 
 def _command(ledger: Ledger, event: Any) -> None:
     """A command that waits for something from outside."""
-    if event.seq != ledger.last_seq + 1 or ledger.started is None:
+    seq = event.seq
+    if seq != ledger.last_seq + 1 or ledger.started is None:
         raise corrupt(event, f"its seq should be {ledger.last_seq + 1}, in a run that has started")
-    ledger.last_seq = event.seq
-    ledger.pending[event.seq] = event
+    ledger.last_seq = seq
+    ledger.pending[seq] = event
 
 
 def _instant_command(ledger: Ledger, event: Any) -> None:

@@ -206,24 +206,24 @@ class Execution:
             return [(each.wait, each.frames[-1] if each.frames else "") for each in waiting(run.main)]
 
         while position < end:
-            turn = history[position].turn
-            first = position
-            while position < end and history[position].external and history[position].turn == turn:
-                position += 1
-            if turn <= ledger.turn or position != first + 1:
-                _check_order(history[first:position] or history[first : first + 1], ledger)
-            tape.turn, tape.at, tape.pos, tape.length_before = (
-                turn,
-                history[first].at,
-                position,
-                ledger.last_event_id,
-            )
-            run_turn(run, history[first:position])
-            tape.end_turn(run.patches, waits)
+            first = history[position]
+            turn = first.turn
+            following = position + 1
+            while following < end and (event := history[following]).turn == turn and event.external:
+                following += 1
+            externals = history[position:following]
+            if following != position + 1 or turn <= ledger.turn or not first.external:
+                _check_order(externals, ledger)
+            tape.turn, tape.at, tape.pos, tape.length_before = turn, first.at, following, position
+            run_turn(run, externals)
             position = tape.pos
-            while position < end and history[position].__class__ is ev.MessageUndelivered:
-                apply(ledger, history[position])
-                position += 1
+            if tape.passed or (position < end and history[position].turn == turn):
+                tape.end_turn(run.patches, waits)
+                position = tape.pos
+            if ledger.closed is not None:
+                for left in history[position:]:
+                    apply(ledger, left)
+                break
         tape.history = None  # a run that waits keeps no more of its history than its ledger
         if ledger.closed is not None:
             _OPEN.pop(self._number, None)

@@ -32,6 +32,7 @@ from refold.mail import arrived
 from refold.payloads import encode
 from refold.performers import register_performers
 from refold.scheduler import Scheduler, task_error
+from refold.state import Ledger
 from refold.tape import encoded
 
 register_performers()
@@ -40,8 +41,7 @@ register_performers()
 def run_turn(run: Scheduler, externals: Sequence[ev.HistoryEvent]) -> list[str]:
     """Apply the external events of a turn and work off what follows; returns where code yielded while being closed."""
     ledger = run.ledger
-    requested = ledger.cancelling and [e.seq for e in externals if isinstance(e, ev.ActivityTaskCanceled)]
-    asked = [seq for seq in requested or () if seq in ledger.cancelling]
+    asked = _asked_to_stop(ledger, externals) if ledger.cancelling else ()
     for event in externals:
         apply(ledger, event)
     if ledger.closed is not None:
@@ -58,6 +58,12 @@ def run_turn(run: Scheduler, externals: Sequence[ev.HistoryEvent]) -> list[str]:
     if run.queue or run.conditions:
         run.work_off()
     return _finish(run) if run.outcome is not None else []
+
+
+def _asked_to_stop(ledger: Ledger, externals: Sequence[ev.HistoryEvent]) -> Sequence[int]:
+    """The activities that were asked to stop and now have, by seq."""
+    stopped = [event.seq for event in externals if isinstance(event, ev.ActivityTaskCanceled)]
+    return [seq for seq in stopped if seq in ledger.cancelling]
 
 
 def _apply_message(run: Scheduler, event: ev.HistoryEvent) -> None:
@@ -87,12 +93,16 @@ def _cancel_main(run: Scheduler) -> None:
 
 def _deliver_completion(run: Scheduler, event: Any, asked: Sequence[int]) -> None:
     """Give a command its outcome."""
-    if event.__class__ is ev.ActivityTaskCompleted:
-        run.completed(event.seq, event.result)
-    elif event.__class__ is ev.TimerFired:
-        run.completed(event.seq, None)
-    elif (waiter := run.waits.get(event.seq)) is not None:
-        run.completed(event.seq, None, _activity_error(event, waiter, asked))
+    waiter = run.waits.pop(event.seq, None)
+    if waiter is None:
+        return  # nobody waits for it any more
+    kind = event.__class__
+    if kind is ev.ActivityTaskCompleted:
+        run.deliver(waiter, event.result)
+    elif kind is ev.TimerFired:
+        run.deliver(waiter, None)
+    else:
+        run.deliver(waiter, None, _activity_error(event, waiter, asked))
 
 
 def _activity_error(event: Any, waiter: Waiter, asked: Sequence[int]) -> BaseException:

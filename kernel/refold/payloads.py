@@ -82,20 +82,32 @@ def decode(plain: Plain, type_: object) -> Any:
     try:
         return reader_of(type_)(plain)
     except Misfit as error:
-        shown = json.dumps(plain, ensure_ascii=True)
-        raise PayloadError(
-            "RF1302",
-            f"stored data does not fit {name_of(type_)}: {error}",
-            why=f"the data is {shown[:120]}{'...' if len(shown) > 120 else ''}",
-            fix="declare the type the sender uses, or give new fields a default",
-        ) from error.__cause__
+        raise _unfit(plain, type_, error) from error.__cause__
 
 
 def decoder(type_: object) -> Callable[[Plain], Any] | None:
     """A function that decodes to ``type_``, or ``None`` where plain data is what is wanted as it is."""
-    if reader_of(type_) is anything:
+    reader = reader_of(type_)
+    if reader is anything:
         return None
-    return lambda plain: decode(plain, type_)
+
+    def read(plain: Plain) -> Any:
+        try:
+            return reader(plain)
+        except Misfit as error:
+            raise _unfit(plain, type_, error) from error.__cause__
+
+    return read
+
+
+def _unfit(plain: Plain, type_: object, error: Misfit) -> PayloadError:
+    shown = json.dumps(plain, ensure_ascii=True)
+    return PayloadError(
+        "RF1302",
+        f"stored data does not fit {name_of(type_)}: {error}",
+        why=f"the data is {shown[:120]}{'...' if len(shown) > 120 else ''}",
+        fix="declare the type the sender uses, or give new fields a default",
+    )
 
 
 # Writing --------------------------------------------------------------------------------------------------------------

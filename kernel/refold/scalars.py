@@ -68,7 +68,10 @@ def anything(plain: Any) -> Any:
 
 
 def _exactly(kind: type) -> Reader:
-    return lambda plain: need(plain, kind)
+    def read(plain: Any) -> Any:
+        return plain if plain.__class__ is kind else need(plain, kind)
+
+    return read
 
 
 def _float(plain: Any) -> float:

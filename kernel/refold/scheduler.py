@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refold import source
-from refold.branches import WAITING, Branch, Slot, Thrown, Waiter
+from refold.branches import WAITING, Branch, Thrown, Waiter
 from refold.combine import branch_ended, settle
 from refold.declare import WorkflowDefinition
 from refold.effects import Effect, ScheduleActivity, StartTimer, Workflow
@@ -168,16 +168,10 @@ class Scheduler:
                     value = decode(value)
                 except DefinitionError as misfit:
                     value, error = None, misfit
-        if isinstance(waiter, Slot):
-            settle(self, waiter, value, error, queued=False)
-        else:
+        if isinstance(waiter, Branch):
             self.resume(waiter, value, error)
-
-    def completed(self, seq: int, value: Any, error: BaseException | None = None) -> None:
-        """A command has its outcome; nobody may be waiting for it any more."""
-        waiter = self.waits.pop(seq, None)
-        if waiter is not None:
-            self.deliver(waiter, value, error)
+        else:
+            settle(self, waiter, value, error, queued=False)
 
     def _raised(self, branch: Branch, error: BaseException) -> None:
         """The generator of a branch raised."""
