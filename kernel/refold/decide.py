@@ -28,6 +28,24 @@ _OUTCOMES: dict[type[ms.Message], tuple[type[ev.HistoryEvent], type[ev.HistoryEv
     ms.ReportActivityCanceled: (ev.ActivityTaskScheduled, ev.ActivityTaskCanceled),
     ms.FireTimer: (ev.TimerStarted, ev.TimerFired),
 }
+#: Message class to the event it becomes, for what is heard once for a request id and only by an open run.
+_INBOX: dict[type[ms.Message], type[ev.HistoryEvent]] = {
+    ms.SignalWorkflow: ev.WorkflowExecutionSignaled,
+    ms.CancelWorkflow: ev.WorkflowExecutionCancelRequested,
+    ms.UpdateWorkflow: ev.WorkflowExecutionUpdateAccepted,
+    ms.PauseWorkflow: ev.WorkflowExecutionPaused,
+    ms.UnpauseWorkflow: ev.WorkflowExecutionUnpaused,
+    ms.UpdateWorkflowOptions: ev.WorkflowExecutionOptionsUpdated,
+    ms.TimeOutWorkflow: ev.WorkflowExecutionTimedOut,
+    ms.TerminateWorkflow: ev.WorkflowExecutionTerminated,
+}
+#: What a paused run takes in a turn without an unpause: it changes the ledger only, or closes the run.
+_WHILE_PAUSED = (
+    ev.WorkflowExecutionPaused,
+    ev.WorkflowExecutionOptionsUpdated,
+    ev.WorkflowExecutionTimedOut,
+    ev.WorkflowExecutionTerminated,
+)
 _FIELDS: dict[type[ms.Message], tuple[str, ...]] = {
     cls: tuple(field.name for field in attrs.fields(cls)) for cls in ms.MESSAGES.values()
 }
@@ -39,15 +57,11 @@ def decide_turn(
     """The external events of one turn: what ``messages`` become, messages to the workflow first (rule 1 of ``flags``).
 
     Changes nothing; a message that repeats an earlier one of the same turn is left out like one heard before.  Raises
-    :class:`MessageError` for the first message that cannot be, RF3007 for a termination among others.
+    :class:`MessageError` for the first message that cannot be, RF3007 for one that must be alone and is not, and RF3008 for what a
+    paused run does not take.
     """
-    if len(messages) > 1 and any(isinstance(message, ms.TerminateWorkflow) for message in messages):
-        raise MessageError(
-            "RF3007",
-            "TerminateWorkflow came together with other messages",
-            why="it closes the run without asking its code, so the others would be lost",
-            fix="make a turn of it alone",
-        )
+    if len(messages) > 1:
+        _need_company(messages)
     events: list[ev.HistoryEvent] = []
     heard: dict[tuple[str, object] | None, bool] = {}
     starting = False
@@ -63,7 +77,33 @@ def decide_turn(
             heard[key] = True
         starting = starting or isinstance(message, ms.StartWorkflow)
         events.append(event)
+    if state.paused:
+        _need_unpaused(events)
     return events
+
+
+def _need_company(messages: Sequence[ms.Message]) -> None:
+    for message in messages:
+        if message.alone:
+            raise MessageError(
+                "RF3007",
+                f"{type(message).__name__} came together with other messages",
+                why="an update is judged by the state as it stands, and what ends a run from outside would lose the others",
+                fix="make a turn of it alone",
+            )
+
+
+def _need_unpaused(events: Sequence[ev.HistoryEvent]) -> None:
+    if any(isinstance(event, ev.WorkflowExecutionUnpaused) for event in events):
+        return
+    for event in events:
+        if not isinstance(event, _WHILE_PAUSED):
+            raise MessageError(
+                "RF3008",
+                f"{type(event).__name__} cannot be recorded now: the run is paused",
+                why="the code of a paused run makes no progress, so what arrives has to wait outside",
+                fix="keep the message, and give it with or after the unpause",
+            )
 
 
 def _identity(message: ms.Message) -> tuple[str, object] | None:
@@ -103,19 +143,12 @@ def decide(
     outcome = _OUTCOMES.get(type(message))
     if outcome is not None:
         return _settle(state, message, outcome, head)
-    if isinstance(message, ms.SignalWorkflow | ms.CancelWorkflow):
-        if message.request_id and message.request_id in state.request_ids:
+    inbox = _INBOX.get(type(message))
+    if inbox is not None:
+        if _heard(state, message):
             return None
         _need_open(state, message)
-        kind = (
-            ev.WorkflowExecutionSignaled
-            if isinstance(message, ms.SignalWorkflow)
-            else ev.WorkflowExecutionCancelRequested
-        )
-        return kind(*head, **_fields(message))
-    if isinstance(message, ms.TerminateWorkflow):
-        _need_open(state, message)
-        return ev.WorkflowExecutionTerminated(*head, **_fields(message))
+        return inbox(*head, **_fields(message))
     raise MessageError(
         "RF3003",
         f"{type(message).__name__} is not a message this kernel knows",
@@ -163,6 +196,16 @@ def _settle(
         why=f"the run has used the numbers 1 to {state.last_seq}",
         fix="check that the message belongs to this run",
     )
+
+
+def _heard(state: ExecutionState | Ledger, message: Any) -> bool:
+    """Whether the same request was heard before, or the same update accepted."""
+    request_id = getattr(message, "request_id", "")
+    if request_id and request_id in state.request_ids:
+        return True
+    if isinstance(message, ms.UpdateWorkflow):
+        return message.update_id in state.updates or message.update_id in state.completed_updates
+    return False
 
 
 def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:

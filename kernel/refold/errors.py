@@ -42,7 +42,8 @@ CODES: dict[str, str] = {
     "RF3004": "The execution is being driven already",
     "RF3005": "The execution is closed and cannot be driven",
     "RF3006": "The run has already started",
-    "RF3007": "A termination must be the only message of its turn",
+    "RF3007": "A message must be the only one of its turn",
+    "RF3008": "The run is paused",
     # The code change's.
     "RF4001": "The workflow took another path than its history",
 }

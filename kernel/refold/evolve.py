@@ -99,7 +99,6 @@ def _closing(status: WorkflowStatus) -> Callable[[Ledger, ev.HistoryEvent], None
         ledger.closed = event
         ledger.pending.clear()
         ledger.cancelling.clear()
-        ledger.updates.clear()
 
     return close
 
@@ -138,14 +137,15 @@ def _unpaused(ledger: Ledger, event: ev.WorkflowExecutionUnpaused) -> None:
 
 def _update_accepted(ledger: Ledger, event: ev.WorkflowExecutionUpdateAccepted) -> None:
     _message(ledger, event)
-    if event.update_id in ledger.updates:
-        raise corrupt(event, f"update {event.update_id!r} is open already")
+    if event.update_id in ledger.updates or event.update_id in ledger.completed_updates:
+        raise corrupt(event, f"update {event.update_id!r} was accepted before")
     ledger.updates[event.update_id] = event
 
 
 def _update_completed(ledger: Ledger, event: ev.WorkflowExecutionUpdateCompleted) -> None:
     if ledger.updates.pop(event.update_id, None) is None:
         raise corrupt(event, f"no update {event.update_id!r} is open")
+    ledger.completed_updates[event.update_id] = event.event_id
 
 
 def _undelivered(ledger: Ledger, event: ev.MessageUndelivered) -> None:

@@ -22,6 +22,8 @@ class Message:
     """Base of all messages; ``rank`` 0 stands before 1 in a turn (rule 1 of the order within a turn)."""
 
     rank: ClassVar[int] = 1
+    #: It makes a turn by itself.
+    alone: ClassVar[bool] = False
 
 
 @attrs.frozen(kw_only=True)
@@ -82,9 +84,63 @@ class CancelWorkflow(Message):
 
 
 @attrs.frozen(kw_only=True)
+class UpdateWorkflow(Message):
+    """Run a validator on the state as it stands and, if it agrees, a handler; a repeated ``update_id`` changes nothing."""
+
+    rank = 0
+    alone = True
+    update_id: str
+    update_name: str
+    input: Sequence[Plain] = ()
+    identity: str = ""
+    request_id: str = ""
+    headers: PlainDict | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PauseWorkflow(Message):
+    """Let the code of the run make no progress after this turn, until it is unpaused."""
+
+    rank = 0
+    reason: str = ""
+    identity: str = ""
+    request_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class UnpauseWorkflow(Message):
+    """Let the code of the run go on, from this turn on."""
+
+    rank = 0
+    reason: str = ""
+    identity: str = ""
+    request_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class UpdateWorkflowOptions(Message):
+    """Record options of the open run that were changed from outside; its code is not told."""
+
+    rank = 0
+    options: PlainDict
+    identity: str = ""
+    request_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class TimeOutWorkflow(Message):
+    """End the run, because it took longer than it may, without asking its code; ``new_run_id`` is that of its next attempt."""
+
+    alone = True
+    retry_state: str | None = None
+    new_run_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class TerminateWorkflow(Message):
     """End the run without asking its code."""
 
+    alone = True
     reason: str = ""
     details: Sequence[Plain] = ()
     identity: str = ""
@@ -151,6 +207,11 @@ MESSAGES: dict[str, type[Message]] = {
         StartWorkflow,
         SignalWorkflow,
         CancelWorkflow,
+        UpdateWorkflow,
+        PauseWorkflow,
+        UnpauseWorkflow,
+        UpdateWorkflowOptions,
+        TimeOutWorkflow,
         TerminateWorkflow,
         CompleteActivity,
         FailActivity,

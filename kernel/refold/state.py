@@ -72,9 +72,12 @@ class Ledger:
     )
     #: Children that have started, ``seq`` to run id.
     children: dict[int, str] = attrs.field(factory=dict[int, str])
+    #: Updates that were accepted and have no outcome, by update id; in a closed run, those that never will.
     updates: dict[str, WorkflowExecutionUpdateAccepted] = attrs.field(
         factory=dict[str, WorkflowExecutionUpdateAccepted]
     )
+    #: Updates that have an outcome, to the event that holds it.
+    completed_updates: dict[str, int] = attrs.field(factory=dict[str, int])
     #: Request ids that were heard, to the event they became.
     request_ids: dict[str, int] = attrs.field(factory=dict[str, int])
     #: Answers given to ``patched``, by id, as far as they are recorded.
@@ -97,6 +100,7 @@ class Ledger:
             cancelling=MappingProxyType(dict(self.cancelling)),
             children=MappingProxyType(dict(self.children)),
             updates=MappingProxyType(dict(self.updates)),
+            completed_updates=MappingProxyType(dict(self.completed_updates)),
             request_ids=MappingProxyType(dict(self.request_ids)),
             patches=MappingProxyType(dict(self.patches)),
             signals=self.signals,
@@ -120,6 +124,7 @@ class ExecutionState:
     cancelling: Mapping[int, ActivityTaskCancelRequested]
     children: Mapping[int, str]
     updates: Mapping[str, WorkflowExecutionUpdateAccepted]
+    completed_updates: Mapping[str, int]
     request_ids: Mapping[str, int]
     patches: Mapping[str, bool]
     signals: int
@@ -131,9 +136,12 @@ class ExecutionState:
         fields: dict[str, Any] = {
             field.name: getattr(self, field.name) for field in attrs.fields(ExecutionState)
         }
-        for name in ("pending", "cancelling", "children", "updates", "request_ids", "patches"):
+        for name in _COPIED:
             fields[name] = dict(fields[name])
         return Ledger(**fields)
+
+
+_COPIED = ("pending", "cancelling", "children", "updates", "completed_updates", "request_ids", "patches")
 
 
 def initial_state() -> ExecutionState:

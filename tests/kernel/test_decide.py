@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -39,6 +39,11 @@ def test_every_message_has_an_event_that_carries_all_it_says() -> None:
     messages: list[tuple[ms.Message, type[ev.HistoryEvent]]] = [
         (SIGNAL, ev.WorkflowExecutionSignaled),
         (ms.CancelWorkflow(reason="enough"), ev.WorkflowExecutionCancelRequested),
+        (ms.UpdateWorkflow(update_id="u-2", update_name="u", input=[1]), ev.WorkflowExecutionUpdateAccepted),
+        (ms.PauseWorkflow(reason="wait", request_id="q-2"), ev.WorkflowExecutionPaused),
+        (ms.UnpauseWorkflow(reason="go on", request_id="q-2"), ev.WorkflowExecutionUnpaused),
+        (ms.UpdateWorkflowOptions(options={"build_id": "b"}), ev.WorkflowExecutionOptionsUpdated),
+        (ms.TimeOutWorkflow(retry_state="TIMEOUT", new_run_id="r-2"), ev.WorkflowExecutionTimedOut),
         (ms.TerminateWorkflow(reason="enough", details=[1]), ev.WorkflowExecutionTerminated),
         (ms.CompleteActivity(seq=1, result=5, attempt=2, identity="w"), ev.ActivityTaskCompleted),
         (ms.FailActivity(seq=1, failure=FAILURE), ev.ActivityTaskFailed),
@@ -180,6 +185,78 @@ def test_a_termination_is_alone_in_its_turn() -> None:
     assert ["WorkflowExecutionTerminated"] == _kinds(decide_turn(OPEN, [ms.TerminateWorkflow()], at=20))
     with pytest.raises(MessageError, match="RF3007"):
         decide_turn(OPEN, [SIGNAL, ms.TerminateWorkflow()], at=20)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [ms.UpdateWorkflow(update_id="u", update_name="u"), ms.TimeOutWorkflow(), ms.TerminateWorkflow()],
+    ids=lambda message: type(message).__name__,
+)
+def test_what_must_be_alone_in_its_turn_is_refused_with_others(message: ms.Message) -> None:
+    assert 1 == len(decide_turn(OPEN, [message], at=20))
+    with pytest.raises(MessageError, match=f"RF3007: {type(message).__name__} came together with other"):
+        decide_turn(OPEN, [SIGNAL, message], at=20)
+
+
+def test_an_update_that_was_accepted_is_heard_no_more_whether_or_not_it_is_answered() -> None:
+    asked = ms.UpdateWorkflow(update_id="u", update_name="n", request_id="q")
+    accepted = evolve(OPEN, cast(ev.HistoryEvent, decide(OPEN, asked, at=20)))
+    answered = evolve(accepted, ev.WorkflowExecutionUpdateCompleted(7, 3, 20, update_id="u"))
+    closed = evolve(answered, ev.WorkflowExecutionCompleted(8, 3, 20))
+    for state in (accepted, answered, closed):
+        assert [] == decide_turn(state, [asked], at=30)
+        assert [] == decide_turn(state, [attrs.evolve(asked, request_id="")], at=30)
+    with pytest.raises(MessageError, match="RF3001"):
+        decide_turn(closed, [attrs.evolve(asked, update_id="v", request_id="")], at=30)
+
+
+PAUSED = evolve(OPEN, ev.WorkflowExecutionPaused(6, 3, 7, request_id="p-1"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        SIGNAL,
+        ms.CancelWorkflow(),
+        ms.CompleteActivity(seq=1),
+        ms.FireTimer(seq=2),
+        ms.UpdateWorkflow(update_id="u", update_name="u"),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_a_paused_run_takes_nothing_that_its_code_would_have_to_answer(message: ms.Message) -> None:
+    with pytest.raises(MessageError, match=r"RF3008: WorkflowExecution\w+|RF3008: (Activity|Timer)"):
+        decide_turn(PAUSED, [message], at=20)
+    if not message.alone:
+        assert 2 == len(decide_turn(PAUSED, [message, ms.UnpauseWorkflow()], at=20))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ms.PauseWorkflow(reason="again"),
+        ms.UnpauseWorkflow(),
+        ms.UpdateWorkflowOptions(options={"build_id": "b"}),
+        ms.TimeOutWorkflow(),
+        ms.TerminateWorkflow(),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_a_paused_run_takes_what_its_code_is_not_asked_about(message: ms.Message) -> None:
+    assert 1 == len(decide_turn(PAUSED, [message], at=20))
+
+
+def test_what_a_paused_run_has_heard_before_is_none() -> None:
+    assert [] == decide_turn(PAUSED, [ms.PauseWorkflow(request_id="p-1"), ms.CompleteActivity(seq=3)], at=20)
+
+
+def test_a_run_may_be_paused_and_unpaused_in_one_turn() -> None:
+    events = decide_turn(OPEN, [ms.PauseWorkflow(), ms.UnpauseWorkflow(), SIGNAL], at=20)
+    assert [
+        "WorkflowExecutionPaused",
+        "WorkflowExecutionUnpaused",
+        "WorkflowExecutionSignaled",
+    ] == _kinds(events)
 
 
 def test_one_message_that_cannot_be_refuses_the_turn() -> None:

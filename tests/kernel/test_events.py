@@ -141,7 +141,10 @@ def test_every_message_becomes_an_event_or_is_refused() -> None:
 def test_messages_to_the_workflow_stand_before_completions() -> None:
     first = {cls.__name__ for cls in ms.MESSAGES.values() if cls.rank == 0}
 
-    assert {"StartWorkflow", "SignalWorkflow", "CancelWorkflow"} == first
+    assert {
+        *("StartWorkflow", "SignalWorkflow", "CancelWorkflow", "UpdateWorkflow"),
+        *("PauseWorkflow", "UnpauseWorkflow", "UpdateWorkflowOptions"),
+    } == first
 
 
 def test_what_begins_a_run_has_every_field_of_the_event_it_becomes() -> None:

@@ -112,7 +112,11 @@ FOLDS: list[tuple[list[Bare], Bare, dict[str, Any]]] = [
     ),
     ([START], (ev.WorkflowExecutionCancelRequested, {}), {"cancel_requests": 1}),
     ([START], UPDATE, {"updates": {"u-1": EVENT}, "request_ids": {"start-1": 1, "q-1": 2}}),
-    ([START, UPDATE], (ev.WorkflowExecutionUpdateCompleted, {"update_id": "u-1"}), {"updates": {}}),
+    (
+        [START, UPDATE],
+        (ev.WorkflowExecutionUpdateCompleted, {"update_id": "u-1"}),
+        {"updates": {}, "completed_updates": {"u-1": 3}},
+    ),
     ([START, COMPLETED], (ev.MessageUndelivered, {"message_kind": "SignalWorkflow"}), {}),
     ([START], ACTIVITY, {"last_seq": 1, "pending": {1: EVENT}}),
     ([START, ACTIVITY], (ev.ActivityTaskCompleted, {"seq": 1}), {"pending": {}}),
@@ -193,11 +197,12 @@ def test_an_event_changes_what_it_should_and_nothing_else(
     assert is_terminal(after) == any(e.terminal for e in events)
 
 
-def test_a_closed_run_has_nothing_outstanding_and_no_open_updates() -> None:
+def test_a_closed_run_has_nothing_outstanding_and_tells_the_updates_that_were_left_unanswered() -> None:
     state = fold(
         history(START, ACTIVITY, (ev.ActivityTaskCancelRequested, {"seq": 1, "branch": 0}), UPDATE, COMPLETED)
     )
-    assert ({}, {}, {}) == (dict(state.pending), dict(state.cancelling), dict(state.updates))
+    assert ({}, {}) == (dict(state.pending), dict(state.cancelling))
+    assert ["u-1"] == list(state.updates)
     assert () == outstanding(state)
 
 
