@@ -83,7 +83,7 @@ LAYERS = (
         "codec",
     ),
     *("state", "evolve", "decide", "divergence"),
-    *("unyielded", "effects", "waits", "declare", "author", "saga"),
+    *("unyielded", "effects", "waits", "inbound", "declare", "author", "saga"),
     *("tape", "branches", "combine", "scheduler", "mail", "performers", "interpreter"),
     *("waiting", "execution"),
 )

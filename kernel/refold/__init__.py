@@ -30,7 +30,7 @@ from refold.author import (
 )
 from refold.branches import Quarantined, quarantined
 from refold.decide import decide, decide_turn
-from refold.declare import Activity, Query, Signal, WorkflowDefinition, activity, workflow
+from refold.declare import Activity, WorkflowDefinition, activity, workflow
 from refold.divergence import Divergence, InputPolicy
 from refold.effects import Effect, Workflow
 from refold.errors import (
@@ -57,6 +57,7 @@ from refold.failures import (
     TimeoutError,
     TimeoutType,
 )
+from refold.inbound import Query, Signal
 from refold.policies import (
     ActivityCancellationType,
     ActivityOptions,

@@ -1,7 +1,7 @@
-"""What an author declares: activities, workflows, signals and queries.
+"""What an author declares: activities and workflows.
 
 One rule: a declaration is a value that is checked when it is made, at import, and knows nothing of any run.  The same values are
-used by the workflow (``yield from approval.receive()``), by clients (``handle.signal(approval, ...)``) and by workers.
+used by the workflow (``yield from charge(order)``), by clients (``client.start(process_order, ...)``) and by workers.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import typing
 from collections.abc import Callable, Coroutine, Generator
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from refold.effects import ActivityType, ScheduleActivity, Workflow
 from refold.errors import DefinitionError, PayloadError
 from refold.ids import checked_id
+from refold.inbound import misuse
 from refold.payloads import Plain, decode, decoder, encode
 from refold.policies import ActivityCancellationType, ActivityOptions, RetryPolicy
-from refold.waits import AnswerQuery, HandleSignal, ReceiveSignal, Routine
+from refold.waits import Routine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class _Signature:
         self.parameters = inspect.signature(function).parameters
         for parameter in self.parameters.values():
             if parameter.kind in (parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-                raise _misuse(
+                raise misuse(
                     f"{what} takes {parameter.name!r} by name only",
                     "arguments are stored in order, without names",
                 )
@@ -49,7 +50,7 @@ class _Signature:
         try:
             return typing.get_type_hints(self.function)
         except NameError as error:
-            raise _misuse(
+            raise misuse(
                 f"the annotations of {self.what} cannot be resolved: {error}",
                 "types decide how stored data is read, so they must be importable where the function is",
             ) from error
@@ -74,7 +75,7 @@ class _Signature:
         try:
             bound = inspect.signature(self.function).bind(*args, **kwargs)
         except TypeError as error:
-            raise _misuse(
+            raise misuse(
                 f"{self.what} was called with other arguments than it takes: {error}", "see its signature"
             ) from None
         count = max(
@@ -98,10 +99,6 @@ class _Signature:
             parameter = parameters[min(index, len(parameters) - 1)]
             values.append(decode(item, self.hints.get(parameter.name, Any)))
         return tuple(values)
-
-
-def _misuse(what: str, why: str) -> DefinitionError:
-    return DefinitionError("RF1002", what, why=why, fix="change the declaration or the call")
 
 
 class Activity(Generic[P, T]):
@@ -192,12 +189,12 @@ def activity(
 
     def declare(function: Callable[..., Any]) -> Activity[..., Any]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise _misuse(
+            raise misuse(
                 f"{function!r} cannot be an activity", "an activity is a function that returns, sync or async"
             )
         is_async = inspect.iscoroutinefunction(function)
         if executor not in (None, "thread", "process") or (is_async and executor is not None):
-            raise _misuse(
+            raise misuse(
                 f"executor={executor!r} does not fit {function!r}",
                 "a sync function runs in a thread or a process",
             )
@@ -296,82 +293,3 @@ def workflow(
         )
 
     return declare if fn is None else declare(fn)
-
-
-class Signal(Generic[T]):
-    """A message that a client or another workflow sends: ``Signal("approval", Approval)``; without a type, no payload."""
-
-    @overload
-    def __init__(self: Signal[None], name: str) -> None: ...
-    @overload
-    def __init__(self, name: str, type: type[T]) -> None: ...
-    def __init__(self, name: str, type: Any = None) -> None:
-        self.name = checked_id(name, "signal name")
-        self.type = type
-
-    def __repr__(self) -> str:
-        return f"<signal {self.name}>"
-
-    def encode(self, payload: object) -> list[Plain]:
-        """A payload as the plain arguments of the message, checked against the declared type."""
-        if self.type is None:
-            if payload is not None:
-                raise _misuse(f"signal {self.name!r} takes no payload", "it was declared without a type")
-            return []
-        plain = encode(payload)
-        decode(plain, self.type)
-        return [plain]
-
-    def decode(self, input: list[Plain]) -> T:
-        """The payload of a message, as the declared type."""
-        if self.type is None:
-            return cast(T, None)
-        if len(input) != 1:
-            raise PayloadError(
-                "RF1302",
-                f"signal {self.name!r} came with {len(input)} payloads instead of one",
-                why="the sender does not know its type",
-                fix="send it through the declared Signal",
-            )
-        return cast(T, decode(input[0], self.type))
-
-    def receive(self) -> ReceiveSignal[T]:
-        """Take the next one, in order of arrival; those that came early are buffered."""
-        return ReceiveSignal(self.name, self.decode)
-
-    @overload
-    def handle(self: Signal[None], handler: Callable[[], Any]) -> HandleSignal: ...
-    @overload
-    def handle(self, handler: Callable[[T], Any]) -> HandleSignal: ...
-    def handle(self, handler: Callable[..., Any]) -> HandleSignal:
-        """From now on, run ``handler`` (a function or a generator function) for each; early ones are handled first."""
-        takes_payload = self.type is not None
-        try:
-            inspect.signature(handler).bind(*(["payload"] if takes_payload else []))
-        except TypeError as error:
-            raise _misuse(
-                f"the handler of signal {self.name!r} cannot be called with {'its payload' if takes_payload else 'nothing'}: {error}",
-                "it is called with the payload, or with nothing where the signal has none",
-            ) from None
-        except ValueError:
-            pass  # a function of an extension that does not tell its parameters: the call will show
-        return HandleSignal(self.name, self.decode, handler, takes_payload)
-
-
-class Query(Generic[T]):
-    """A question to a run, also a closed one: ``Query("status", str)`` with the type of the answer."""
-
-    def __init__(self, name: str, type: type[T]) -> None:
-        self.name = checked_id(name, "query name")
-        self.type = type
-
-    def __repr__(self) -> str:
-        return f"<query {self.name}>"
-
-    def answer(self, function: Callable[..., T]) -> AnswerQuery:
-        """From now on, answer with ``function``, which reads the workflow's variables and must not yield."""
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-            raise _misuse(
-                f"the answer of query {self.name!r} is a generator or coroutine", "a query only reads"
-            )
-        return AnswerQuery(self.name, function)

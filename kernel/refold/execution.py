@@ -22,11 +22,12 @@ import attrs
 from refold import events as ev
 from refold.branches import discard
 from refold.decide import decide_turn
-from refold.declare import Query, WorkflowDefinition
+from refold.declare import WorkflowDefinition
 from refold.divergence import InputPolicy, Waits
 from refold.errors import HistoryError, MessageError, QueryError, RefoldError
 from refold.evolve import apply, corrupt, outstanding
 from refold.failures import CancelledError
+from refold.inbound import Query
 from refold.interpreter import run_turn
 from refold.messages import Message
 from refold.payloads import Plain, encode
