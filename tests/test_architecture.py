@@ -70,7 +70,7 @@ NOBODY_MAY_CALL = ("eval", "exec", "__import__")
 #: The order of the kernel: a module may import those before it.  A row is one idea; so is the step to the next row.
 LAYERS = (
     *("errors", "ids", "flags", "source"),
-    *("scalars", "typed", "payloads", "failures", "prng", "policies"),
+    *("scalars", "typed", "payloads", "failures", "prng", "policies", "search_attributes", "child_options"),
     *(
         "events.base",
         "events.inbox",
@@ -89,7 +89,10 @@ LAYERS = (
 )
 
 #: Modules of the kernel that adapters may name beside ``refold`` itself: vocabularies too long for one namespace.
-PUBLIC_SUBMODULES = ("codec", "events", "failures", "ids", "messages", "payloads", "policies")
+PUBLIC_SUBMODULES = (
+    *("child_options", "codec", "events", "failures", "ids", "messages", "payloads", "policies"),
+    "search_attributes",
+)
 
 LINES_MAX = 450
 FUNCTION_LINES_MAX = 70

@@ -29,6 +29,7 @@ from refold.author import (
     with_timeout,
 )
 from refold.branches import Quarantined, quarantined
+from refold.child_options import ChildWorkflowCancellationType, ChildWorkflowOptions
 from refold.decide import decide, decide_turn
 from refold.declare import Activity, WorkflowDefinition, activity, workflow
 from refold.divergence import Divergence, InputPolicy
@@ -70,6 +71,7 @@ from refold.policies import (
 )
 from refold.prng import Random
 from refold.saga import Saga
+from refold.search_attributes import SearchAttributeKey, SearchAttributeKind, SearchAttributePair
 from refold.state import ExecutionState, WorkflowStatus, initial_state, is_terminal
 from refold.waiting import Waiting
 from refold.waits import Step, WorkflowInfo
@@ -83,7 +85,9 @@ __all__ = [
     "ActivityOptions",
     "ApplicationError",
     "CancelledError",
+    "ChildWorkflowCancellationType",
     "ChildWorkflowError",
+    "ChildWorkflowOptions",
     "DefinitionError",
     "Divergence",
     "Effect",
@@ -108,6 +112,9 @@ __all__ = [
     "RetryPolicy",
     "RetryState",
     "Saga",
+    "SearchAttributeKey",
+    "SearchAttributeKind",
+    "SearchAttributePair",
     "Signal",
     "Step",
     "TerminatedError",

@@ -27,6 +27,32 @@ _OUTCOMES: dict[type[ms.Message], tuple[type[ev.HistoryEvent], type[ev.HistoryEv
     ms.TimeOutActivity: (ev.ActivityTaskScheduled, ev.ActivityTaskTimedOut),
     ms.ReportActivityCanceled: (ev.ActivityTaskScheduled, ev.ActivityTaskCanceled),
     ms.FireTimer: (ev.TimerStarted, ev.TimerFired),
+    ms.ReportChildStarted: (ev.StartChildWorkflowExecutionInitiated, ev.ChildWorkflowExecutionStarted),
+    ms.ReportChildStartFailed: (
+        ev.StartChildWorkflowExecutionInitiated,
+        ev.StartChildWorkflowExecutionFailed,
+    ),
+    ms.CompleteChild: (ev.StartChildWorkflowExecutionInitiated, ev.ChildWorkflowExecutionCompleted),
+    ms.FailChild: (ev.StartChildWorkflowExecutionInitiated, ev.ChildWorkflowExecutionFailed),
+    ms.ReportChildCanceled: (ev.StartChildWorkflowExecutionInitiated, ev.ChildWorkflowExecutionCanceled),
+    ms.TimeOutChild: (ev.StartChildWorkflowExecutionInitiated, ev.ChildWorkflowExecutionTimedOut),
+    ms.ReportChildTerminated: (ev.StartChildWorkflowExecutionInitiated, ev.ChildWorkflowExecutionTerminated),
+    ms.ReportSignalDelivered: (
+        ev.SignalExternalWorkflowExecutionInitiated,
+        ev.ExternalWorkflowExecutionSignaled,
+    ),
+    ms.ReportSignalFailed: (
+        ev.SignalExternalWorkflowExecutionInitiated,
+        ev.SignalExternalWorkflowExecutionFailed,
+    ),
+    ms.ReportCancelDelivered: (
+        ev.RequestCancelExternalWorkflowExecutionInitiated,
+        ev.ExternalWorkflowExecutionCancelRequested,
+    ),
+    ms.ReportCancelFailed: (
+        ev.RequestCancelExternalWorkflowExecutionInitiated,
+        ev.RequestCancelExternalWorkflowExecutionFailed,
+    ),
 }
 #: Message class to the event it becomes, for what is heard once for a request id and only by an open run.
 _INBOX: dict[type[ms.Message], type[ev.HistoryEvent]] = {
@@ -46,6 +72,16 @@ _WHILE_PAUSED = (
     ev.WorkflowExecutionTimedOut,
     ev.WorkflowExecutionTerminated,
 )
+#: How a child may have ended, or not have begun.
+_CHILD_OUTCOMES = (
+    ms.ReportChildStartFailed,
+    ms.CompleteChild,
+    ms.FailChild,
+    ms.ReportChildCanceled,
+    ms.TimeOutChild,
+    ms.ReportChildTerminated,
+)
+_BEGINNINGS = (ev.ChildWorkflowExecutionStarted, ev.StartChildWorkflowExecutionFailed)
 _FIELDS: dict[type[ms.Message], tuple[str, ...]] = {
     cls: tuple(field.name for field in attrs.fields(cls)) for cls in ms.MESSAGES.values()
 }
@@ -56,9 +92,9 @@ def decide_turn(
 ) -> list[ev.HistoryEvent]:
     """The external events of one turn: what ``messages`` become, messages to the workflow first (rule 1 of ``flags``).
 
-    Changes nothing; a message that repeats an earlier one of the same turn is left out like one heard before.  Raises
-    :class:`MessageError` for the first message that cannot be, RF3007 for one that must be alone and is not, and RF3008 for what a
-    paused run does not take.
+    Changes nothing; a message that repeats an earlier one of the same turn is left out like one heard before.  A child whose end
+    comes before its start has both in that turn.  Raises :class:`MessageError` for the first message that cannot be, RF3007 for
+    one that must be alone and is not, and RF3008 for what a paused run does not take.
     """
     if len(messages) > 1:
         _need_company(messages)
@@ -73,6 +109,16 @@ def decide_turn(
         event = decide(state, message, at=at, event_id=event_id, starting=starting)
         if event is None:
             continue
+        if isinstance(message, _CHILD_OUTCOMES) and message.seq not in state.children:
+            start = ("start", message.seq)
+            if isinstance(message, ms.ReportChildStartFailed):
+                if start in heard:
+                    continue  # it was started, by an attempt whose answer was lost
+            elif start not in heard:
+                run_id = _run_id_of(message.seq, messages)
+                events.append(ev.ChildWorkflowExecutionStarted(event_id, event.turn, at, message.seq, run_id))
+                event = attrs.evolve(event, event_id=event_id + 1)
+            heard[start] = True
         if key is not None:
             heard[key] = True
         starting = starting or isinstance(message, ms.StartWorkflow)
@@ -106,9 +152,17 @@ def _need_unpaused(events: Sequence[ev.HistoryEvent]) -> None:
             )
 
 
+def _run_id_of(seq: int, messages: Sequence[ms.Message]) -> str:
+    """The run id that some message of the turn reports for a child; empty where none does."""
+    found = [each.run_id for each in messages if isinstance(each, ms.ReportChildStarted) and each.seq == seq]
+    return found[0] if found else ""
+
+
 def _identity(message: ms.Message) -> tuple[str, object] | None:
     """What makes two messages of a turn the same: the command they settle, or the request they carry."""
     outcome = _OUTCOMES.get(type(message))
+    if isinstance(message, ms.ReportChildStarted):
+        return ("start", message.seq)
     if outcome is not None:
         return (outcome[0].__name__, getattr(message, "seq", None))
     if isinstance(message, ms.StartWorkflow):
@@ -186,6 +240,8 @@ def _settle(
     opened, settled = outcome
     pending = state.pending.get(message.seq)
     if pending.__class__ is opened:
+        if settled in _BEGINNINGS and message.seq in state.children:
+            return None  # it runs: what is said of its start now is an echo of the first attempt
         return settled(*head, **_fields(message))
     if pending is None and 0 < message.seq <= state.last_seq:
         return None  # it was settled before, or fell away with its branch or its run

@@ -201,6 +201,95 @@ class FireTimer(Message):
     seq: int
 
 
+@attrs.frozen(kw_only=True)
+class ReportChildStarted(Message):
+    """A child workflow that was asked for runs."""
+
+    seq: int
+    run_id: str
+
+
+@attrs.frozen(kw_only=True)
+class ReportChildStartFailed(Message):
+    """A child workflow could not be started; ``cause`` is for instance ``WORKFLOW_ALREADY_EXISTS``."""
+
+    seq: int
+    cause: str
+
+
+@attrs.frozen(kw_only=True)
+class CompleteChild(Message):
+    """A child workflow returned ``result`` (plain data); of several runs of it, the last."""
+
+    seq: int
+    result: Plain = None
+
+
+@attrs.frozen(kw_only=True)
+class FailChild(Message):
+    """A child workflow failed for good."""
+
+    seq: int
+    failure: Failure
+    retry_state: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReportChildCanceled(Message):
+    """A child workflow let a cancel request end it."""
+
+    seq: int
+    details: Sequence[Plain] = ()
+
+
+@attrs.frozen(kw_only=True)
+class TimeOutChild(Message):
+    """A child workflow took longer than it was allowed."""
+
+    seq: int
+    retry_state: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReportChildTerminated(Message):
+    """Someone terminated a child workflow."""
+
+    seq: int
+    reason: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ReportSignalDelivered(Message):
+    """Another run accepted the signal that this one sent it."""
+
+    seq: int
+    run_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReportSignalFailed(Message):
+    """A signal could not be delivered; ``cause`` is for instance ``EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND``."""
+
+    seq: int
+    cause: str
+
+
+@attrs.frozen(kw_only=True)
+class ReportCancelDelivered(Message):
+    """Another run accepted the cancel request that this one sent it."""
+
+    seq: int
+    run_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReportCancelFailed(Message):
+    """A cancel request could not be delivered; ``cause`` as for signals."""
+
+    seq: int
+    cause: str
+
+
 MESSAGES: dict[str, type[Message]] = {
     cls.__name__: cls
     for cls in (
@@ -218,5 +307,16 @@ MESSAGES: dict[str, type[Message]] = {
         TimeOutActivity,
         ReportActivityCanceled,
         FireTimer,
+        ReportChildStarted,
+        ReportChildStartFailed,
+        CompleteChild,
+        FailChild,
+        ReportChildCanceled,
+        TimeOutChild,
+        ReportChildTerminated,
+        ReportSignalDelivered,
+        ReportSignalFailed,
+        ReportCancelDelivered,
+        ReportCancelFailed,
     )
 }

@@ -7,7 +7,7 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from refold import Failure, MessageError, decide, decide_turn, evolve, fold, initial_state
+from refold import ExecutionState, Failure, MessageError, decide, decide_turn, evolve, fold, initial_state
 from refold import events as ev
 from refold import messages as ms
 from refold.flags import CURRENT_FLAGS, SCHEMA_VERSION
@@ -30,7 +30,29 @@ def _history() -> list[ev.HistoryEvent]:
     ]
 
 
+def _with_others(*more: ev.HistoryEvent) -> ExecutionState:
+    """A run with child 1, signal 2 and cancel request 3 under way, and what has come back of them."""
+    head: Any = {"turn": 1, "at": 5, "branch": 0}
+    started = decide(initial_state(), START, at=5)
+    assert started is not None
+    return fold(
+        [
+            started,
+            ev.StartChildWorkflowExecutionInitiated(
+                event_id=2, seq=1, workflow_id="c-1", workflow_type="sub", **head
+            ),
+            ev.SignalExternalWorkflowExecutionInitiated(
+                event_id=3, seq=2, workflow_id="w-2", signal_name="s", **head
+            ),
+            ev.RequestCancelExternalWorkflowExecutionInitiated(event_id=4, seq=3, workflow_id="w-2", **head),
+            *more,
+        ]
+    )
+
+
 OPEN = fold(_history())
+ASKED = _with_others()
+CHILD_RUNS = _with_others(ev.ChildWorkflowExecutionStarted(event_id=5, turn=2, at=6, seq=1, run_id="cr-1"))
 CLOSED = evolve(OPEN, ev.WorkflowExecutionCompleted(6, 2, 6))
 FAILURE = Failure("application", "no")
 
@@ -51,14 +73,30 @@ def test_every_message_has_an_event_that_carries_all_it_says() -> None:
         (ms.ReportActivityCanceled(seq=1, details=[1]), ev.ActivityTaskCanceled),
         (ms.FireTimer(seq=2), ev.TimerFired),
     ]
-    for message, kind in messages:
-        event = decide(OPEN, message, at=20)
-        assert isinstance(event, kind)
-        assert (6, 3, 20) == (event.event_id, event.turn, event.at)
-        for field in attrs.fields(type(message)):
-            assert getattr(message, field.name) == getattr(event, field.name)
+    others: list[tuple[ms.Message, type[ev.HistoryEvent]]] = [
+        (ms.CompleteChild(seq=1, result=5), ev.ChildWorkflowExecutionCompleted),
+        (ms.FailChild(seq=1, failure=FAILURE, retry_state="TIMEOUT"), ev.ChildWorkflowExecutionFailed),
+        (ms.ReportChildCanceled(seq=1, details=[1]), ev.ChildWorkflowExecutionCanceled),
+        (ms.TimeOutChild(seq=1, retry_state="TIMEOUT"), ev.ChildWorkflowExecutionTimedOut),
+        (ms.ReportChildTerminated(seq=1, reason="enough"), ev.ChildWorkflowExecutionTerminated),
+        (ms.ReportSignalDelivered(seq=2, run_id="r-2"), ev.ExternalWorkflowExecutionSignaled),
+        (ms.ReportSignalFailed(seq=2, cause="x"), ev.SignalExternalWorkflowExecutionFailed),
+        (ms.ReportCancelDelivered(seq=3, run_id="r-2"), ev.ExternalWorkflowExecutionCancelRequested),
+        (ms.ReportCancelFailed(seq=3, cause="x"), ev.RequestCancelExternalWorkflowExecutionFailed),
+    ]
+    beginnings: list[tuple[ms.Message, type[ev.HistoryEvent]]] = [
+        (ms.ReportChildStarted(seq=1, run_id="cr-1"), ev.ChildWorkflowExecutionStarted),
+        (ms.ReportChildStartFailed(seq=1, cause="x"), ev.StartChildWorkflowExecutionFailed),
+    ]
+    for state, next_id, heard in ((OPEN, 6, messages), (CHILD_RUNS, 6, others), (ASKED, 5, beginnings)):
+        for message, kind in heard:
+            event = decide(state, message, at=20)
+            assert isinstance(event, kind)
+            assert (next_id, state.turn + 1, 20) == (event.event_id, event.turn, event.at)
+            for field in attrs.fields(type(message)):
+                assert getattr(message, field.name) == getattr(event, field.name)
     assert sorted(ms.MESSAGES) == sorted(
-        {type(message).__name__ for message, _ in messages} | {"StartWorkflow"}
+        {type(message).__name__ for message, _ in messages + others + beginnings} | {"StartWorkflow"}
     )
 
 
@@ -123,6 +161,60 @@ def test_a_refusal_says_what_the_number_stands_for() -> None:
         decide(OPEN, ms.FireTimer(seq=9), at=20)
     with pytest.raises(MessageError, match="SignalWorkflow came to a run that is COMPLETED"):
         decide(CLOSED, SIGNAL, at=20)
+
+
+# Children -------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_said_of_the_start_of_a_child_that_runs_is_an_echo() -> None:
+    for message in (
+        ms.ReportChildStarted(seq=1, run_id="cr-2"),
+        ms.ReportChildStartFailed(seq=1, cause="WORKFLOW_ALREADY_EXISTS"),
+    ):
+        assert decide(CHILD_RUNS, message, at=20) is None
+        assert [] == decide_turn(CHILD_RUNS, [message], at=20)
+
+
+def test_what_is_said_of_a_child_that_has_ended_was_heard_before() -> None:
+    ended = evolve(CHILD_RUNS, ev.ChildWorkflowExecutionCompleted(6, 3, 7, seq=1))
+    for message in (
+        ms.ReportChildStarted(seq=1, run_id="cr-1"),
+        ms.ReportChildStartFailed(seq=1, cause="x"),
+        ms.ReportChildTerminated(seq=1),
+    ):
+        assert decide(ended, message, at=20) is None
+
+
+def test_a_child_may_start_and_end_in_one_turn() -> None:
+    events = decide_turn(
+        ASKED, [ms.ReportChildStarted(seq=1, run_id="cr-1"), ms.CompleteChild(seq=1, result=5)], at=20
+    )
+    assert [
+        ev.ChildWorkflowExecutionStarted(5, 2, 20, seq=1, run_id="cr-1"),
+        ev.ChildWorkflowExecutionCompleted(6, 2, 20, seq=1, result=5),
+    ] == events
+
+
+@pytest.mark.parametrize(
+    ("later", "run_id"), [([], ""), ([ms.ReportChildStarted(seq=1, run_id="cr-1")], "cr-1")]
+)
+def test_the_end_of_a_child_that_is_not_known_to_run_stands_for_its_start_too(
+    later: list[ms.Message], run_id: str
+) -> None:
+    messages = [ms.FireTimer(seq=4), ms.FailChild(seq=1, failure=FAILURE), *later, ms.CompleteChild(seq=1)]
+    state = evolve(ASKED, ev.TimerStarted(5, 1, 5, seq=4, branch=0, fire_at=9))
+    assert [
+        ev.TimerFired(6, 2, 20, seq=4),
+        ev.ChildWorkflowExecutionStarted(7, 2, 20, seq=1, run_id=run_id),
+        ev.ChildWorkflowExecutionFailed(8, 2, 20, seq=1, failure=FAILURE),
+    ] == decide_turn(state, messages, at=20)
+
+
+def test_of_a_start_that_worked_and_one_that_did_not_the_first_stands() -> None:
+    worked = ms.ReportChildStarted(seq=1, run_id="cr-1")
+    failed = ms.ReportChildStartFailed(seq=1, cause="WORKFLOW_ALREADY_EXISTS")
+    assert ["ChildWorkflowExecutionStarted"] == _kinds(decide_turn(ASKED, [worked, failed], at=20))
+    assert ["StartChildWorkflowExecutionFailed"] == _kinds(decide_turn(ASKED, [failed, worked], at=20))
 
 
 # A turn of several ----------------------------------------------------------------------------------------------------------
