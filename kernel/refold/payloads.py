@@ -24,7 +24,7 @@ import attrs
 
 from refold.errors import PayloadError
 from refold.scalars import Misfit, anything, refuse
-from refold.typed import name_of, reader_of
+from refold.typed import is_pydantic, name_of, reader_of
 
 #: Plain JSON data. (A recursive alias would make every reader cast; the checks below are at run time.)
 Plain: TypeAlias = Any
@@ -42,7 +42,7 @@ _INT_LIMIT = 10**INTEGER_DIGITS_MAX
 def encode(value: object) -> Plain:
     """The plain form of ``value``; raises :class:`PayloadError` (RF1301, RF1303) if it has none.
 
-    attrs classes, dataclasses, NamedTuples, TypedDicts, enums, ``datetime`` (aware), ``date``, ``time``, ``timedelta``
+    attrs classes, dataclasses, Pydantic models, NamedTuples, TypedDicts, enums, ``datetime`` (aware), ``date``, ``time``, ``timedelta``
     (integer microseconds), ``Decimal``, ``UUID`` and ``bytes`` (base64) are encoded by what the value is, not by what a field is
     declared as; sets, NaN, infinities, lone surrogates and dicts with other keys than text are refused.
     """
@@ -60,7 +60,7 @@ def encode(value: object) -> Plain:
             "RF1301",
             f"a value cannot be stored: {error}",
             why="payloads are kept as JSON, without pickle, and must read back the same everywhere",
-            fix="pass plain data, an attrs class or dataclass, an enum, datetime, timedelta, Decimal, UUID or bytes",
+            fix="pass plain data, an attrs class, dataclass or Pydantic model, an enum, datetime, timedelta, Decimal, UUID or bytes",
         ) from None
     size = _size(plain)
     if size > PAYLOAD_BYTES_MAX:
@@ -215,10 +215,21 @@ def _writer_of(cls: Any) -> _Writer:
     if dataclasses.is_dataclass(cls):
         names = [field.name for field in dataclasses.fields(cls) if field.init]
         return lambda value, depth: _dict({name: getattr(value, name) for name in names}, depth)
+    if is_pydantic(cls):
+        return _model
     for base in _BASES:
         if issubclass(cls, base):
             return _WRITERS[base]
     raise Misfit(f"{cls.__qualname__} is not a type that can be stored")
+
+
+def _model(value: Any, depth: int) -> Plain:
+    """A Pydantic model writes itself, by the names it reads."""
+    try:
+        data = value.model_dump(mode="json", by_alias=True, round_trip=True)
+    except ValueError as error:
+        raise Misfit(f"{type(value).__qualname__} does not write itself as JSON: {error}") from error
+    return _plain(data, depth)
 
 
 def _size(plain: Plain) -> int:

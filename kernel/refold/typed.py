@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -91,7 +92,26 @@ def _class_reader(cls: Any, args: tuple[Any, ...]) -> Reader | None:
         return _Class(cls, args, _attrs_fields(cls))
     if dataclasses.is_dataclass(cls):
         return _Class(cls, args, _dataclass_fields(cls))
+    if is_pydantic(cls):
+        return _pydantic_reader(cls)
     return None
+
+
+def is_pydantic(cls: Any) -> bool:
+    """Whether a class is a model of Pydantic 2, which is known by what it can do: the kernel does not import it."""
+    return hasattr(cls, "__pydantic_validator__") and hasattr(cls, "model_validate_json")
+
+
+def _pydantic_reader(cls: Any) -> Reader:
+    """A model reads its own data, strictly: as elsewhere, nothing is converted that was not written like this."""
+
+    def read(plain: Any) -> Any:
+        try:
+            return cls.model_validate_json(json.dumps(plain), strict=True)
+        except ValueError as error:  # of which Pydantic's ValidationError is one
+            raise Misfit(f"{cls.__qualname__} refuses it: {' '.join(str(error).split()):.200}") from error
+
+    return read
 
 
 def _alias(alias: Any) -> Reader:
