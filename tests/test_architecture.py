@@ -84,7 +84,7 @@ LAYERS = (
     ),
     *("state", "evolve", "decide", "divergence"),
     *("unyielded", "effects", "waits", "inbound", "declare", "author", "saga"),
-    *("tape", "branches", "combine", "scheduler", "mail", "performers", "interpreter"),
+    *("tape", "branches", "combine", "scheduler", "mail", "performers", "outcomes", "closing", "interpreter"),
     *("waiting", "execution"),
 )
 
