@@ -70,14 +70,29 @@ class Attempt:
     #: Nobody waits for its outcome any more: it timed out, or its run is gone.
     abandoned: bool = False
 
+    def call(self) -> Any:
+        """What the code of the activity answers to its input."""
+        return self.activity.fn(*self.activity.decode_input(self.input))
+
 
 class ActivityRunner:
-    """Carries out attempts; ``report`` is called once for each, on some thread."""
+    """Carries out attempts; ``report`` is called once for each, on some thread that has other things to do.
+
+    ``report_in_thread`` is called instead where the thread has nothing else to do; it may answer with another attempt to carry out.
+    """
 
     def __init__(
-        self, report: Callable[[Attempt, AttemptOutcome], None], *, max_threads: int, max_processes: int
+        self,
+        report: Callable[[Attempt, AttemptOutcome], None],
+        report_in_thread: Callable[[Attempt, AttemptOutcome], Attempt | None],
+        *,
+        max_threads: int,
+        max_processes: int,
     ) -> None:
         self._report = report
+        self._report_in_thread = report_in_thread
+        self._holds = False
+        self._held: Attempt | None = None
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="refold-activity")
         self._max_processes = max_processes
         self._processes: ProcessPoolExecutor | None = None
@@ -91,8 +106,19 @@ class ActivityRunner:
                 self._event_loop().call_soon_threadsafe(self._start_coroutine, attempt)
             case "process":
                 self._start_in_process(attempt)
+            case _ if self._holds and self._held is None:
+                self._held = attempt
             case _:
                 self._threads.submit(self._run_in_thread, attempt)
+
+    def hold_one(self) -> None:
+        """From now on keep back the first attempt for a thread, until :meth:`held_one` takes it away."""
+        self._holds = True
+
+    def held_one(self) -> Attempt | None:
+        """The attempt that was kept back, if any; no more are."""
+        held, self._held, self._holds = self._held, None, False
+        return held
 
     def shutdown(self) -> None:
         """Stop the pools without waiting for attempts that do not stop."""
@@ -107,13 +133,15 @@ class ActivityRunner:
 
     # Threads --------------------------------------------------------------------------------------------------------
 
-    def _run_in_thread(self, attempt: Attempt) -> None:
-        token = CURRENT.set(attempt.context)
-        try:
-            outcome = _outcome(lambda: attempt.activity.fn(*attempt.activity.decode_input(attempt.input)))
-        finally:
-            CURRENT.reset(token)
-        self._report(attempt, outcome)
+    def _run_in_thread(self, first: Attempt) -> None:
+        attempt: Attempt | None = first
+        while attempt is not None:
+            token = CURRENT.set(attempt.context)
+            try:
+                outcome = _outcome(attempt.call)
+            finally:
+                CURRENT.reset(token)
+            attempt = self._report_in_thread(attempt, outcome)
 
     # Coroutines -----------------------------------------------------------------------------------------------------
 
@@ -174,7 +202,7 @@ class ActivityRunner:
 
 
 async def _awaited(attempt: Attempt) -> Any:
-    coroutine: Coroutine[Any, Any, Any] = attempt.activity.fn(*attempt.activity.decode_input(attempt.input))
+    coroutine: Coroutine[Any, Any, Any] = attempt.call()
     return await coroutine
 
 

@@ -1,6 +1,6 @@
 """The workflow side of a worker: live runs, their turns, and what becomes of each turn once the store has answered.
 
-Used from the worker's own thread only.  A run is kept live between its turns, so that a turn costs the same however long the history;
+Used by whoever has the worker's baton.  A run is kept live between its turns, so that a turn costs the same however long the history;
 the least recently used ones are closed when there are too many, and loaded again when they have work.
 
 One rule: what a live execution has done counts only once its turn is committed.  If the store refuses the turn, the execution is thrown
@@ -354,7 +354,7 @@ class Runs:
     # Memory ---------------------------------------------------------------------------------------------------------
 
     def drop(self, live: LiveRun) -> None:
-        """Forget a run: close its code on this thread."""
+        """Forget a run: close its code, on the thread that drives."""
         self._cache.pop(live.run_id, None)
         self._dirty.pop(live.run_id, None)
         _complain(live, live.close())

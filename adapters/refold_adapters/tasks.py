@@ -1,6 +1,6 @@
 """The activity side of a worker: slots, attempts, their ends, retries and time limits.
 
-Used from the worker's own thread only; attempts report to it through the worker's queue.  One rule: every attempt that ends becomes
+Used by whoever has the worker's baton; attempts report to it through the worker.  One rule: every attempt that ends becomes
 either a message for its run, or a write that gives the task back for another attempt, and never both.
 """
 
@@ -48,13 +48,16 @@ class Tasks:
         max_concurrent: int,
         max_processes: int,
         report: Callable[[Attempt, AttemptOutcome], None],
+        report_in_thread: Callable[[Attempt, AttemptOutcome], Attempt | None],
         heartbeat: Callable[[Attempt, list[Any]], None],
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._identity = identity
         self._heartbeat = heartbeat
-        self._runner = ActivityRunner(report, max_threads=max_concurrent, max_processes=max_processes)
+        self._runner = ActivityRunner(
+            report, report_in_thread, max_threads=max_concurrent, max_processes=max_processes
+        )
         self._running: dict[tuple[str, int], Attempt] = {}
         self.free = max_concurrent
         #: ``(due, order, attempt, timeout type)``, earliest first; entries of ended attempts are passed over.
@@ -70,6 +73,14 @@ class Tasks:
             return False
         self.free -= 1
         return True
+
+    def hold_one(self) -> None:
+        """A thread for activities drives: of those that begin from now on it will carry out one itself."""
+        self._runner.hold_one()
+
+    def held_one(self) -> Attempt | None:
+        """The attempt that the thread is to carry out, if any began that it can; the end of what ``hold_one`` says."""
+        return self._runner.held_one()
 
     def give_back_slot(self) -> None:
         """A slot that ``can_start`` took is not used after all."""

@@ -1,12 +1,15 @@
-"""The worker: one thread that makes turns, commits them in groups, and starts what they ask for.
+"""The worker: makes turns, commits them in groups, and starts what they ask for.
 
-Theory of operation.  Everything that happens reaches the worker's thread through one queue: ends of attempts, messages of clients in this
-process, and wake-ups that say the store may have work.  In each round it takes all that has come, makes one turn for each run concerned,
-and commits them together in one ``apply``; what comes in while the store is busy forms the next group.  Only after the commit are
-activities started, logs written and clients answered.  When nothing is left to do it sleeps until the next timer, limit or lease
-renewal, or until it is woken.
+Theory of operation.  Everything that happens reaches the worker through one queue: ends of attempts, messages of clients in this process,
+and wake-ups that say the store may have work.  In each round it takes all that has come, makes one turn for each run concerned, and
+commits them together in one ``apply``; what comes in while the store is busy forms the next group.  Only after the commit are activities
+started, logs written and clients answered.  When nothing is left to do it sleeps until the next timer, limit or lease renewal, or until it
+is woken.
 
-One rule: the thread that runs workflow code is the only one that touches executions.
+Rounds are made by one thread at a time, the one that has the baton: the worker's own, or one that has just carried out an activity.
+That one goes on with the activity that its round has begun, so the steps of a sequential run follow each other on one thread.
+
+One rule: whoever runs workflow code has the baton, and nobody else touches executions.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
-from queue import Empty, SimpleQueue
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, NoReturn
 
 import attrs
 
@@ -28,7 +31,9 @@ from refold import Activity, WorkflowDefinition
 from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold_adapters.attempts import Attempt, AttemptOutcome
+from refold_adapters.baton import Baton, Item
 from refold_adapters.closings import Closings
+from refold_adapters.insisting import PAUSE_SECONDS_FIRST, apply_until_done
 from refold_adapters.ports import (
     Beat,
     ClaimedTasks,
@@ -52,12 +57,8 @@ from refold_adapters.worker_options import check_options
 
 logger = logging.getLogger("refold.worker")
 
-Item: TypeAlias = Callable[[], None]
-
 #: How often another process's writes are looked for.
 POLL_SECONDS = 0.05
-_PAUSE_SECONDS_FIRST = 0.05
-_PAUSE_SECONDS_MAX = 5.0
 
 
 class Worker:
@@ -99,7 +100,7 @@ class Worker:
         self.identity = identity or f"{os.getpid()}@{socket.gethostname()}"
         self.registry = Registry(workflows, activities)
         self._max_turns = max_concurrent_workflow_turns
-        self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._baton = Baton()
         self._closings = closings or Closings(store)
         self._closings.runs_here = self._runs_here
         self._tasks = Tasks(
@@ -109,6 +110,7 @@ class Worker:
             max_concurrent=max_concurrent_activities,
             max_processes=max_activity_processes,
             report=self._attempt_ended,
+            report_in_thread=self._attempt_ended_in_thread,
             heartbeat=self._heartbeat,
         )
         self._runs = Runs(
@@ -133,14 +135,18 @@ class Worker:
 
     def run(self) -> None:
         """Work until ``shutdown`` is called (from another thread or a signal handler)."""
+        self._baton.take()
         self._thread = threading.current_thread()
         unsubscribe = self.store.subscribe(self._store_changed)
         try:
             if not self._session.token:
                 self._open_session()
             while not (self._draining.is_set() and self._drained()):
+                self._baton.wait(self._sleep_seconds())
                 self._round()
         finally:
+            if not self._baton.is_held_here:  # an interrupt from the keyboard came while it waited
+                self._baton.take()
             unsubscribe()
             self._finish()
 
@@ -154,12 +160,12 @@ class Worker:
         """Take no new work, let running activities end within ``grace``, give the rest back, and stop.  Idempotent."""
         if self._thread is None or self._stopped.is_set():
             return
-        timer = threading.Timer(grace.total_seconds(), lambda: self._queue.put(self._tasks.abandon))
+        timer = threading.Timer(grace.total_seconds(), lambda: self._baton.put(self._tasks.abandon))
         timer.daemon = True
         timer.start()
         self._draining.set()
-        self._queue.put(_nothing)
-        if threading.current_thread() is not self._thread:
+        self._baton.put(_nothing)
+        if not self._baton.is_held_here and threading.current_thread() is not self._thread:
             self._stopped.wait()
             timer.cancel()
 
@@ -180,10 +186,11 @@ class Worker:
         return self._tasks.idle and not self._runs.has_work and not self._writes and not self._runs.leftovers
 
     def _finish(self) -> None:
+        """Give everything back.  The baton is not given away any more: nobody makes another round."""
         self._draining.set()
         try:
             self._runs.drop_all()
-            self._take_all()
+            self._baton.do_all()
             leftovers, self._runs.leftovers = self._runs.leftovers, []
             if leftovers:
                 self._settle_leftovers(leftovers, self.store.apply([write for write, _ in leftovers]))
@@ -218,7 +225,7 @@ class Worker:
         if self._draining.is_set() or self._thread is None:
             future.set_exception(WorkerStoppedError())
         else:
-            self._queue.put(item)
+            self._baton.put(item)
 
     def can_run(self, workflow_type: str, task_queue: str) -> bool:
         """Whether this worker would run such a workflow."""
@@ -232,19 +239,40 @@ class Worker:
         return self._runs.is_live(run_id)
 
     def _store_changed(self) -> None:
-        if threading.current_thread() is not self._thread:
-            self._queue.put(self._look_at_store)
+        if not self._baton.is_held_here:
+            self._baton.put(self._look_at_store)
 
     def _look_at_store(self) -> None:
         self._look = True
 
     def _attempt_ended(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
-        self._queue.put(lambda: self._on_attempt_ended(attempt, outcome))
+        self._baton.put(partial(self._on_attempt_ended, attempt, outcome))
+
+    def _attempt_ended_in_thread(self, attempt: Attempt, outcome: AttemptOutcome) -> Attempt | None:
+        """A thread has carried out an attempt: if nobody drives, it makes the next round itself.  Returns what it is to carry out next."""
+        baton = self._baton
+        if not baton.grab():
+            self._attempt_ended(attempt, outcome)
+            return None
+        look_within = 0.0
+        self._tasks.hold_one()
+        try:
+            self._on_attempt_ended(attempt, outcome)
+            self._round()
+            look_within = 0.0 if self._draining.is_set() else self._sleep_seconds()
+        except (
+            BaseException
+        ) as error:  # this is not its thread: whoever waits for the worker learns of it there
+            baton.put(partial(_raise, error))
+        finally:
+            held = self._tasks.held_one()
+            baton.give(look_within)
+        return held
 
     def _heartbeat(self, attempt: Attempt, details: list[Any]) -> None:
-        self._queue.put(lambda: self._on_heartbeat(attempt, details))
+        self._baton.put(partial(self._on_heartbeat, attempt, details))
 
-    # ... and are taken on the worker's thread -------------------------------------------------------------------------
+    # ... and are taken by whoever has the baton -----------------------------------------------------------------------
 
     def _on_attempt_ended(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
         ended = self._tasks.ended(attempt, outcome)
@@ -280,8 +308,9 @@ class Worker:
     # Rounds ---------------------------------------------------------------------------------------------------------
 
     def _round(self) -> None:
+        """Do all that has come, make turns of it and commit them."""
         try:
-            self._take(self._sleep_seconds())
+            self._baton.do_all()
             self._poll()
             for ended in self._tasks.overdue():
                 self._route(ended)
@@ -294,15 +323,6 @@ class Worker:
         except StoreError as error:
             self._pause(error)
 
-    def _take(self, timeout: float | None) -> None:
-        """Wait for something to come in, then take all that is there."""
-        if timeout != 0:
-            try:
-                self._queue.get(timeout=timeout)()
-            except Empty:
-                return
-        self._take_all()
-
     def _poll(self) -> None:
         """Every so often, busy or idle, look for what another process has written or a wake-up has missed."""
         now = time.monotonic()
@@ -310,19 +330,11 @@ class Worker:
             self._polled = now
             self._look = self._look or self._due() or self.store.changed_elsewhere()
 
-    def _take_all(self) -> None:
-        while True:
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                return
-            item()
-
     def _due(self) -> bool:
         due = self.store.next_due_at((self.task_queue,), self._session.token)
         return due is not None and due <= self.store.clock.now_us()
 
-    def _sleep_seconds(self) -> float | None:
+    def _sleep_seconds(self) -> float:
         if self._look or self._writes or self._runs.has_work or self._runs.leftovers or self._runs.again:
             return 0
         clock = self.store.clock
@@ -384,7 +396,7 @@ class Worker:
             batch += one.writes
         if not batch:
             return
-        outcomes = self._apply_until_done(batch)
+        outcomes = apply_until_done(self.store, batch, self._draining)
         self._settle_leftovers(leftovers, outcomes)
         position = len(leftovers)
         for _, then in writes:
@@ -398,18 +410,6 @@ class Worker:
             self._look = True
         if any(isinstance(outcome, Fenced) for outcome in outcomes) and not self._session.renew():
             self._lost_session()
-
-    def _apply_until_done(self, batch: Sequence[Write]) -> list[Outcome]:
-        """Apply a batch; while the store fails, nothing new is taken, and the batch is tried again (turn tokens make that safe)."""
-        pause = _PAUSE_SECONDS_FIRST
-        while True:
-            try:
-                return self.store.apply(batch)
-            except StoreError as error:
-                logger.error("the store failed, trying again in %.2f s: %s", pause, error)  # noqa: TRY400
-                if self._draining.wait(pause):
-                    raise
-                pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
     def _settle_leftovers(
         self, leftovers: Sequence[tuple[Write, Future[Outcome] | None]], outcomes: Sequence[Outcome]
@@ -431,8 +431,12 @@ class Worker:
     def _pause(self, error: StoreError) -> None:
         logger.error("the store failed, pausing: %s", error)
         self._look = True
-        self._draining.wait(_PAUSE_SECONDS_FIRST)
+        self._draining.wait(PAUSE_SECONDS_FIRST)
 
 
 def _nothing() -> None:
     """An item that only wakes the worker."""
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error

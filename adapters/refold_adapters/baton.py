@@ -1,0 +1,92 @@
+"""Who drives: whatever comes to a worker is worked off by one thread at a time, and mostly by the one that brought it.
+
+The worker's own thread sleeps here until something comes, or until it is time for something.  A thread that brings something may take
+the baton, if nobody has it, and work it off itself, which saves waking another one; if it may not, or somebody is at work, it leaves what
+it brings in the queue, where the worker's own thread finds it.  So nothing is ever left lying, whoever goes away.
+
+One rule: whoever holds the baton is the only one that touches executions, runs and attempts.  What they are is not known here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TypeAlias
+
+Item: TypeAlias = Callable[[], None]
+
+
+class Baton:
+    """The right to work off what comes in, and the queue of what has come."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+        #: When the thread that waits will look by itself, by the monotonic clock.
+        self._wakes_at = 0.0
+
+    # Any thread -------------------------------------------------------------------------------------------------------
+
+    def put(self, item: Item) -> None:
+        """Have something done by whoever has the baton next."""
+        self._queue.put(item)
+
+    @property
+    def is_held_here(self) -> bool:
+        """Whether it is this thread that drives."""
+        return self._holder == threading.get_ident()
+
+    def grab(self) -> bool:
+        """Take the baton if nobody has it; whether it was taken."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        self._holder = threading.get_ident()
+        return True
+
+    def take(self) -> None:
+        """Take the baton, when whoever has it gives it away."""
+        self._lock.acquire()
+        self._holder = threading.get_ident()
+
+    # Only who has it --------------------------------------------------------------------------------------------------
+
+    def give(self, look_within: float) -> None:
+        """Give it away; the thread that waits, if any, will look at least within so many seconds."""
+        wake = time.monotonic() + look_within < self._wakes_at
+        self._release()
+        if wake:
+            self._queue.put(_nothing)
+
+    def wait(self, seconds: float) -> None:
+        """Give it away until something comes, or the time is up; then do what has come, with the baton in hand again."""
+        item: Item = _nothing
+        self._wakes_at = time.monotonic() + seconds
+        self._release()
+        try:
+            item = self._queue.get(timeout=seconds)
+        except Empty:
+            pass
+        finally:
+            self.take()
+            self._wakes_at = 0.0
+        item()
+
+    def do_all(self) -> None:
+        """Do all that has come."""
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return
+            item()
+
+    def _release(self) -> None:
+        self._holder = None
+        self._lock.release()
+
+
+def _nothing() -> None:
+    """An item that only wakes."""
