@@ -4,10 +4,11 @@ import importlib
 import typing
 
 from refold_adapters.activity_context import ActivityContext, ActivityInfo, activity_context
-from refold_adapters.client import Client, WorkflowHandle
+from refold_adapters.client import Client
 from refold_adapters.clocks import ManualClock, SystemClock
 from refold_adapters.engine import Engine
 from refold_adapters.fast_codec import event_decoder
+from refold_adapters.handles import WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import (

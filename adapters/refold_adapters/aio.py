@@ -12,7 +12,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from refold import Query, Signal, WorkflowDefinition
 from refold.events import HistoryEvent
-from refold_adapters.client import Client, WorkflowHandle
+from refold_adapters.client import Client
+from refold_adapters.handles import WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow
 

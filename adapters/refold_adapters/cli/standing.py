@@ -14,8 +14,9 @@ from refold import Waiting
 from refold.codec import decode_failure
 from refold_adapters.cli.selecting import run_record
 from refold_adapters.cli.texts import counted, duration, failure_line, moment, moment_exact
-from refold_adapters.client import Client, WorkflowHandle
+from refold_adapters.client import Client
 from refold_adapters.fast_codec import event_decoder
+from refold_adapters.handles import WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import SessionRow, TaskRow
 from refold_adapters.sessions import process_is_gone
