@@ -83,8 +83,9 @@ LAYERS = (
         "codec",
     ),
     *("state", "evolve", "decide", "divergence"),
-    *("unyielded", "effects", "waits", "inbound", "declare", "author", "saga"),
-    *("tape", "branches", "combine", "scheduler", "mail", "performers", "outcomes", "closing", "interpreter"),
+    *("unyielded", "effects", "waits", "inbound", "declare", "others", "author", "saga"),
+    *("tape", "branches", "outcomes", "children", "combine", "scheduler", "mail", "performers", "closing"),
+    *("interpreter",),
     *("waiting", "execution"),
 )
 

@@ -18,6 +18,7 @@ from refold.effects import (
     Answering,
     AskPatch,
     Effect,
+    JoinChild,
     RecordMarker,
     ScheduleActivity,
     StartTimer,
@@ -27,6 +28,7 @@ from refold.errors import DefinitionError
 from refold.events import SIDE_EFFECT_MARKER
 from refold.failures import TimeoutError, TimeoutType
 from refold.ids import checked_id
+from refold.others import ChildWorkflowHandle
 from refold.payloads import decoder
 from refold.policies import ActivityOptions, microseconds
 from refold.prng import Random
@@ -156,7 +158,7 @@ def shield(step: Step[T]) -> Shield[T]:
 
 def with_timeout(step: Step[T], after: timedelta) -> Routine[T]:
     """The step's result, or :class:`TimeoutError` once ``after`` has passed and the step has been cancelled and unwound."""
-    _checked((step,), "with_timeout")
+    (step,) = _checked((step,), "with_timeout")
     microseconds(after, "timeout", zero=True)
     return Routine(_with_timeout, (step, after))
 
@@ -186,9 +188,9 @@ def _checked(steps: tuple[Any, ...], name: str, *, least: int = 0) -> tuple[Any,
             fix="give it a step",
         )
     for step in steps:
-        if not isinstance(step, Effect | Handle | Generator):
+        if not isinstance(step, Effect | Handle | ChildWorkflowHandle | Generator):
             raise _misused(name, step, "an effect, a handle, or a workflow generator")
-    return steps
+    return tuple(JoinChild(step.child) if isinstance(step, ChildWorkflowHandle) else step for step in steps)
 
 
 def _misused(name: str, value: object, wanted: str) -> DefinitionError:

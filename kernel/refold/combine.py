@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from refold.author import Outcome
 from refold.branches import Branch, Gathering, Slot, Waiter
-from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled, TimerCanceled, TimerStarted
+from refold.children import Child, cancel_child_wait, take_back
+from refold.events import (
+    ActivityTaskCancelRequested,
+    ActivityTaskScheduled,
+    RequestCancelExternalWorkflowExecutionInitiated,
+    SignalExternalWorkflowExecutionInitiated,
+    TimerCanceled,
+    TimerStarted,
+)
 from refold.failures import CancelledError, FailureError
 from refold.policies import ActivityCancellationType
 from refold.waits import Combine, ReceiveSignal, WaitCondition
@@ -218,6 +226,10 @@ def cancel_wait(run: Scheduler, waiter: Waiter) -> bool:
         case Branch():
             assert wait.joiners is not None
             wait.joiners.remove(waiter)
+        case Child():
+            return cancel_child_wait(run, waiter, wait)
+        case SignalExternalWorkflowExecutionInitiated() | RequestCancelExternalWorkflowExecutionInitiated():
+            return take_back(run, waiter, wait)
         case _:
             return False
     return True

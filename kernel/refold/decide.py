@@ -226,6 +226,8 @@ def _start(
             fix="start a new run under another run id",
         )
     fields: dict[str, Any] = {**_fields(message), "input": list(message.input)}
+    if message.execution_timeout_us is not None and message.execution_expires_at is None:
+        fields["execution_expires_at"] = head[2] + message.execution_timeout_us
     return ev.WorkflowExecutionStarted(
         *head, flags=list(CURRENT_FLAGS), schema_version=SCHEMA_VERSION, **fields
     )

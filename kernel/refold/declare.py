@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+import attrs
+
 from refold.effects import ActivityType, ScheduleActivity, Workflow
 from refold.errors import DefinitionError, PayloadError
 from refold.ids import checked_id
@@ -135,6 +137,18 @@ class Activity(Generic[P, T]):
             args = signature.positional(args, kwargs)  # type: ignore[assignment]
         return ScheduleActivity(self.type, args)
 
+    def local(self, *args: P.args, **kwargs: P.kwargs) -> ScheduleActivity[T]:
+        """The effect that runs it in the worker that makes the turn, without a task of its own: for what is short.
+
+        It is recorded, retried and cancelled like any other.
+        """
+        return ScheduleActivity(self._local_type, self._signature.positional(args, kwargs))
+
+    @cached_property
+    def _local_type(self) -> ActivityType[T]:
+        options = attrs.evolve(self.default_options, local=True)
+        return ActivityType(self.name, options.to_plain(), decoder(self.result_type))
+
     @cached_property
     def type(self) -> ActivityType[T]:
         """What the kernel needs to know of it."""
@@ -171,6 +185,7 @@ def activity(
     heartbeat_timeout: timedelta | None = None,
     retry_policy: RetryPolicy | None = None,
     cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
+    at_most_once: bool = False,
 ) -> _ActivityDecorator: ...
 def activity(
     fn: Callable[..., Any] | None = None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
@@ -120,3 +120,81 @@ class AskPatch(Effect[bool]):
 
     patch_id: str
     deprecated: bool = False
+
+
+# Other runs -------------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(weakref_slot=False)
+class StartChildWorkflow(Effect[T_co]):
+    """Start a child workflow; answers with its handle once it has started, or with its result once it has ended."""
+
+    workflow_type: str
+    #: Made up, the same on every replay, if None.
+    workflow_id: str | None
+    input: list[Plain]
+    options: dict[str, Plain]
+    decode: Callable[[Plain], Any] | None = attrs.field(eq=False)
+    until_started: bool = True
+
+
+@attrs.frozen(weakref_slot=False)
+class JoinChild(Effect[T_co]):
+    """Wait for the end of a child workflow; answers with its result or raises :class:`ChildWorkflowError`."""
+
+    child: object
+
+
+@attrs.frozen(weakref_slot=False)
+class SignalExternal(Effect[None]):
+    """Send a signal to another run; answers once that has accepted it, or raises :class:`ExternalWorkflowError`."""
+
+    workflow_id: str
+    run_id: str | None
+    signal_name: str
+    input: list[Plain]
+    #: The child it is for, where it is for one.
+    child: object = None
+
+
+@attrs.frozen(weakref_slot=False)
+class CancelExternal(Effect[None]):
+    """Ask another run to stop; answers once the request has reached it, or raises :class:`ExternalWorkflowError`."""
+
+    workflow_id: str
+    run_id: str | None
+    reason: str = ""
+    child: object = None
+
+
+# The run itself ---------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(weakref_slot=False)
+class ModifyProperties(Effect[None]):
+    """Change the memo of the run; what is None is taken away."""
+
+    memo: dict[str, Plain]
+
+
+@attrs.frozen(weakref_slot=False)
+class UpsertSearchAttributes(Effect[None]):
+    """Change the search attributes of the run; what is None is taken away."""
+
+    search_attributes: dict[str, Plain]
+
+
+@attrs.frozen(weakref_slot=False, kw_only=True)
+class ContinueAsNew(Effect[NoReturn]):
+    """End this run and go on as a new one with a fresh history; what is None stays as it is now."""
+
+    args: tuple[object, ...]
+    #: None stands for this workflow: its arguments are checked when the effect is carried out.
+    workflow_type: str | None
+    task_queue: str | None
+    run_timeout_us: int | None
+    task_timeout_us: int | None
+    backoff_us: int | None
+    retry_policy: dict[str, Plain] | None
+    memo: dict[str, Plain] | None
+    search_attributes: dict[str, Plain] | None

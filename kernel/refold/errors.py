@@ -27,6 +27,8 @@ CODES: dict[str, str] = {
     "RF1110": "Workflow code raised an unexpected error",
     "RF1111": "A query has no answer in this run",
     "RF1112": "A query function failed",
+    "RF1114": "A workflow cannot signal or cancel itself",
+    "RF1115": "Another run could not be reached",
     "RF1301": "A value cannot be encoded",
     "RF1302": "A value does not fit its declared type",
     "RF1303": "A value is too large",

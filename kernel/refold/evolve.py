@@ -16,7 +16,8 @@ from typing import Any
 from refold import events as ev
 from refold.errors import HistoryError
 from refold.flags import check_flags
-from refold.state import ExecutionState, Ledger, WorkflowStatus, initial_state
+from refold.search_attributes import changed
+from refold.state import TO_OTHERS, ExecutionState, Ledger, WorkflowStatus, initial_state
 
 
 def evolve(state: ExecutionState, event: ev.HistoryEvent) -> ExecutionState:
@@ -88,6 +89,8 @@ def _started(ledger: Ledger, event: ev.WorkflowExecutionStarted) -> None:
     check_flags(event.schema_version, event.flags)
     ledger.started = event
     ledger.status = WorkflowStatus.RUNNING
+    ledger.memo = event.memo or {}
+    ledger.search_attributes = event.search_attributes or {}
     if event.request_id:
         ledger.request_ids[event.request_id] = event.event_id
 
@@ -97,7 +100,13 @@ def _closing(status: WorkflowStatus) -> Callable[[Ledger, ev.HistoryEvent], None
         _need_start(ledger, event)
         ledger.status = status
         ledger.closed = event
-        ledger.pending.clear()
+        if ledger.pending:
+            ledger.orphans = tuple(
+                each
+                for each in ledger.pending.values()
+                if each.__class__ is ev.StartChildWorkflowExecutionInitiated
+            )
+            ledger.pending.clear()
         ledger.cancelling.clear()
 
     return close
@@ -182,6 +191,16 @@ def _marker(ledger: Ledger, event: ev.MarkerRecorded) -> None:
         ledger.patches[event.patch_id] = True
 
 
+def _properties(ledger: Ledger, event: ev.WorkflowPropertiesModified) -> None:
+    _instant_command(ledger, event)
+    ledger.memo = changed(ledger.memo, event.memo)
+
+
+def _search_attributes(ledger: Ledger, event: ev.UpsertWorkflowSearchAttributes) -> None:
+    _instant_command(ledger, event)
+    ledger.search_attributes = changed(ledger.search_attributes, event.search_attributes)
+
+
 def _outcome_of(kind: type[ev.HistoryEvent], what: str) -> Callable[[Ledger, Any], None]:
     def settle(ledger: Ledger, event: Any) -> None:
         if ledger.pending.pop(event.seq, None).__class__ is not kind:
@@ -219,6 +238,20 @@ def _child_ended(ledger: Ledger, event: Any) -> None:
     _settle_child(ledger, event)
 
 
+def _child_not_started(ledger: Ledger, event: ev.StartChildWorkflowExecutionFailed) -> None:
+    if event.seq in ledger.children:
+        raise corrupt(event, f"the child with seq {event.seq} has started")
+    _settle_child(ledger, event)
+
+
+def _taken_back(ledger: Ledger, event: ev.ExternalWorkflowCommandCanceled) -> None:
+    """A command to another run that never left the kernel."""
+    command = ledger.pending.get(event.seq)
+    if not isinstance(command, TO_OTHERS) or command.turn != event.turn:
+        raise corrupt(event, f"no command to another run with seq {event.seq} was made in this turn")
+    del ledger.pending[event.seq]
+
+
 _settle_activity = _outcome_of(ev.ActivityTaskScheduled, "activity")
 _settle_timer = _outcome_of(ev.TimerStarted, "timer")
 _settle_child = _outcome_of(ev.StartChildWorkflowExecutionInitiated, "child")
@@ -253,10 +286,10 @@ _APPLY: dict[type[ev.HistoryEvent], Callable[[Ledger, Any], None]] = {
     ev.TimerFired: _settle_timer,
     ev.TimerCanceled: _settle_timer,
     ev.MarkerRecorded: _marker,
-    ev.WorkflowPropertiesModified: _instant_command,
-    ev.UpsertWorkflowSearchAttributes: _instant_command,
+    ev.WorkflowPropertiesModified: _properties,
+    ev.UpsertWorkflowSearchAttributes: _search_attributes,
     ev.StartChildWorkflowExecutionInitiated: _command,
-    ev.StartChildWorkflowExecutionFailed: _settle_child,
+    ev.StartChildWorkflowExecutionFailed: _child_not_started,
     ev.ChildWorkflowExecutionStarted: _child_started,
     ev.ChildWorkflowExecutionCompleted: _child_ended,
     ev.ChildWorkflowExecutionFailed: _child_ended,
@@ -269,4 +302,5 @@ _APPLY: dict[type[ev.HistoryEvent], Callable[[Ledger, Any], None]] = {
     ev.RequestCancelExternalWorkflowExecutionInitiated: _command,
     ev.ExternalWorkflowExecutionCancelRequested: _settle_cancel,
     ev.RequestCancelExternalWorkflowExecutionFailed: _settle_cancel,
+    ev.ExternalWorkflowCommandCanceled: _taken_back,
 }

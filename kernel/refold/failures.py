@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import attrs
 
@@ -36,20 +36,23 @@ class TimeoutType(str, Enum):
 
 
 class RetryState(str, Enum):
-    """Why an activity is not tried again."""
+    """Why an activity or a workflow is not tried again."""
 
     NON_RETRYABLE_FAILURE = "NON_RETRYABLE_FAILURE"
     MAXIMUM_ATTEMPTS_REACHED = "MAXIMUM_ATTEMPTS_REACHED"
     TIMEOUT = "TIMEOUT"
     RETRY_POLICY_NOT_SET = "RETRY_POLICY_NOT_SET"
     CANCEL_REQUESTED = "CANCEL_REQUESTED"
+    #: It is tried again: of a workflow, by a run that follows.
+    IN_PROGRESS = "IN_PROGRESS"
 
 
 @attrs.frozen
 class Failure:
     """An error as data: what events and task rows hold."""
 
-    #: ``application``, ``activity``, ``timeout``, ``cancelled``, ``terminated`` or ``child_workflow``.
+    #: ``application``, ``activity``, ``timeout``, ``cancelled``, ``terminated``, ``child_workflow``, ``already_started`` or
+    #: ``external_workflow``.
     kind: str
     message: str = ""
     #: Of an application failure: its type, by which retry policies and handlers tell it apart.
@@ -132,13 +135,57 @@ class ActivityError(FailureError):
 
 
 class ChildWorkflowError(FailureError):
-    """A child workflow did not complete; ``cause`` says why."""
+    """A child workflow did not complete, or not even start; ``cause`` says why."""
 
-    def __init__(self, message: str, *, workflow_type: str, workflow_id: str, run_id: str) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        workflow_type: str,
+        workflow_id: str,
+        run_id: str,
+        retry_state: RetryState | None = None,
+    ) -> None:
         super().__init__(message)
         self.workflow_type = workflow_type
         self.workflow_id = workflow_id
+        #: Of its first run; empty where it did not start.
         self.run_id = run_id
+        self.retry_state = retry_state
+
+
+class WorkflowAlreadyStartedError(FailureError):
+    """A child workflow was not started: its id is in use, or may not be used again."""
+
+    def __init__(self, message: str, *, workflow_type: str, workflow_id: str) -> None:
+        super().__init__(message)
+        self.workflow_type = workflow_type
+        self.workflow_id = workflow_id
+
+
+class ExternalWorkflowError(FailureError):
+    """A signal or a cancel request did not reach another run; ``reason`` is Temporal's word for why."""
+
+    code: ClassVar[str] = "RF1115"
+
+    def __init__(self, message: str, *, workflow_id: str, run_id: str | None, reason: str) -> None:
+        super().__init__(message)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.reason = reason
+
+
+class ContinueAsNewError(BaseException):
+    """Unwinds a workflow that goes on as a new run; raised by ``continue_as_new``, and not to be caught for good.
+
+    A ``BaseException``, so that ``except Exception`` does not swallow it.  ``finally`` blocks may still run steps.
+    """
+
+    def __init__(self, command: object, source: str) -> None:
+        super().__init__("the workflow continues as a new run")
+        #: What the next run begins with, and the line that asked for it; for the kernel.
+        self.command = command
+        self.source = source
 
 
 class CancelledError(BaseException):
@@ -205,9 +252,23 @@ def failure_of(error: BaseException, *, depth: int = 0) -> Failure:
                 **common,
             )
         case ChildWorkflowError():
+            state = error.retry_state
             return Failure(
                 "child_workflow",
                 workflow_type=error.workflow_type,
+                workflow_id=error.workflow_id,
+                run_id=error.run_id,
+                retry_state=None if state is None else state.value,
+                **common,
+            )
+        case WorkflowAlreadyStartedError():
+            return Failure(
+                "already_started", workflow_type=error.workflow_type, workflow_id=error.workflow_id, **common
+            )
+        case ExternalWorkflowError():
+            return Failure(
+                "external_workflow",
+                type=error.reason,
                 workflow_id=error.workflow_id,
                 run_id=error.run_id,
                 **common,
@@ -249,6 +310,20 @@ def _bare_error(failure: Failure) -> BaseException:
                 workflow_type=failure.workflow_type or "",
                 workflow_id=failure.workflow_id or "",
                 run_id=failure.run_id or "",
+                retry_state=None if failure.retry_state is None else RetryState(failure.retry_state),
+            )
+        case "already_started":
+            return WorkflowAlreadyStartedError(
+                failure.message,
+                workflow_type=failure.workflow_type or "",
+                workflow_id=failure.workflow_id or "",
+            )
+        case "external_workflow":
+            return ExternalWorkflowError(
+                failure.message,
+                workflow_id=failure.workflow_id or "",
+                run_id=failure.run_id,
+                reason=failure.type or "",
             )
         case _:
             delay = failure.next_retry_delay_us

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from refold import events as ev
+from refold.children import delivered, happened
 from refold.closing import close_code, finish
 from refold.evolve import apply
 from refold.mail import arrived
@@ -81,11 +82,14 @@ def _deliver_completion(run: Scheduler, event: Any, asked: Sequence[int]) -> Non
     """Give a command its outcome."""
     waiter = run.waits.pop(event.seq, None)
     if waiter is None:
-        return  # nobody waits for it any more
+        happened(run, event)  # of a child, or nobody waits for it any more
+        return
     kind = event.__class__
     if kind is ev.ActivityTaskCompleted:
         run.deliver(waiter, event.result)
     elif kind is ev.TimerFired:
         run.deliver(waiter, None)
-    else:
+    elif waiter.wait.__class__ is ev.ActivityTaskScheduled:
         run.deliver(waiter, None, activity_error(event, waiter, asked))
+    else:
+        delivered(run, waiter, event)

@@ -57,6 +57,8 @@ class StartWorkflow(Message):
     headers: PlainDict | None = None
     last_completion_result: Sequence[Plain] | None = None
     last_failure: Failure | None = None
+    #: None in the first run of a chain: the kernel counts it from there.
+    execution_expires_at: int | None = None
 
 
 @attrs.frozen(kw_only=True)

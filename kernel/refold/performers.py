@@ -15,6 +15,7 @@ from uuid import UUID
 from refold import events as ev
 from refold.author import Handle
 from refold.branches import WAITING, Branch, Gathering, Slot, Thrown, Waiter
+from refold.children import PERFORM
 from refold.combine import cancel_branch, result_of, settle
 from refold.effects import AskPatch, Effect, RecordMarker, ScheduleActivity, StartTimer
 from refold.errors import DefinitionError, RefoldError, WorkflowTaskError
@@ -358,3 +359,4 @@ _TABLE: dict[type[Effect[Any]], Callable[..., Any]] = {
 def register_performers() -> None:
     """Tell the scheduler how each effect is carried out; it does not import this module, which uses it."""
     PERFORMERS.update(_TABLE)
+    PERFORMERS.update(PERFORM)

@@ -17,6 +17,7 @@ from refold.errors import DefinitionError
 from refold.failures import Failure, RetryState
 from refold.ids import checked_id
 from refold.payloads import Plain
+from refold.prng import Random, seed_for
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -100,7 +101,7 @@ def _is_finite(number: object) -> bool:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How an activity is retried; the defaults are Temporal's: for ever, from 1 s, doubling, to at most 100 s apart."""
+    """How an activity or a workflow is retried; the defaults are Temporal's: for ever, from 1 s, doubling, to at most 100 s apart."""
 
     initial_interval: timedelta = timedelta(seconds=1)
     backoff_coefficient: float = 2.0
@@ -110,11 +111,18 @@ class RetryPolicy:
     maximum_attempts: int = 0
     #: Types of failures by name, as in ``ApplicationError(type=...)`` or the name of an exception class.
     non_retryable_error_types: Sequence[str] = attrs.field(default=(), converter=_as_tuple)
+    #: From 0.0 to 1.0: up to that part of each delay is left out, so that what failed together is not tried again together.
+    jitter: float = 0.0
+    #: The budget of time for all attempts: none begins later than this after the first was scheduled.
+    expiration_interval: timedelta | None = None
 
     def __attrs_post_init__(self) -> None:
         if microseconds(self.initial_interval, "initial_interval", zero=True) is None:
             raise _refuse("initial_interval", "it is None")
         microseconds(self.maximum_interval, "maximum_interval")
+        microseconds(self.expiration_interval, "expiration_interval")
+        if not _is_finite(self.jitter) or not 0 <= self.jitter <= 1:
+            raise _refuse("jitter", f"{self.jitter!r} is not a number from 0 to 1")
         if not _is_finite(self.backoff_coefficient) or self.backoff_coefficient < 1:
             raise _refuse(
                 "backoff_coefficient", f"{self.backoff_coefficient!r} is not a finite number of at least 1"
@@ -133,24 +141,32 @@ class RetryPolicy:
 
     def to_plain(self) -> dict[str, Plain]:
         """The policy as plain data."""
-        return {
+        plain: dict[str, Plain] = {
             "initial_interval_us": microseconds(self.initial_interval, "initial_interval", zero=True),
             "backoff_coefficient": float(self.backoff_coefficient),
             "maximum_interval_us": microseconds(self.maximum_interval, "maximum_interval"),
             "maximum_attempts": self.maximum_attempts,
             "non_retryable_error_types": list(self.non_retryable_error_types),
         }
+        if self.jitter:
+            plain["jitter"] = float(self.jitter)
+        if self.expiration_interval is not None:
+            plain["expiration_interval_us"] = microseconds(self.expiration_interval, "expiration_interval")
+        return plain
 
     @classmethod
     def from_plain(cls, plain: dict[str, Plain]) -> RetryPolicy:
         """The policy that :meth:`to_plain` made ``plain`` of."""
         maximum = plain.get("maximum_interval_us")
+        budget = plain.get("expiration_interval_us")
         return cls(
             initial_interval=timedelta(microseconds=plain["initial_interval_us"]),
             backoff_coefficient=plain["backoff_coefficient"],
             maximum_interval=None if maximum is None else timedelta(microseconds=maximum),
             maximum_attempts=plain["maximum_attempts"],
             non_retryable_error_types=tuple(plain["non_retryable_error_types"]),
+            jitter=plain.get("jitter", 0.0),
+            expiration_interval=None if budget is None else timedelta(microseconds=budget),
         )
 
 
@@ -160,6 +176,9 @@ _DURATIONS = (
     "start_to_close_timeout",
     "heartbeat_timeout",
 )
+
+
+_SWITCHES = ("at_most_once", "local")
 
 
 @attrs.frozen(kw_only=True)
@@ -176,10 +195,17 @@ class ActivityOptions:
     heartbeat_timeout: timedelta | None = None
     retry_policy: RetryPolicy = RetryPolicy()
     cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL
+    #: Never begun a second time, also where nobody knows how its one attempt ended; the retry policy does not apply.
+    at_most_once: bool = False
+    #: Run by the worker that made the turn, without a task of its own; ``activity.local(...)`` sets it.
+    local: bool = False
 
     def __attrs_post_init__(self) -> None:
         for name in _DURATIONS:
             microseconds(getattr(self, name), name)
+        for name in _SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise _refuse(name, f"it is {getattr(self, name)!r}, not True or False")
         if self.task_queue is not None:
             checked_id(self.task_queue, "task queue")
         if not isinstance(self.retry_policy, RetryPolicy):
@@ -214,6 +240,7 @@ class ActivityOptions:
             plain["retry_policy"] = self.retry_policy.to_plain()
         if self.cancellation_type is not ActivityCancellationType.TRY_CANCEL:
             plain["cancellation_type"] = self.cancellation_type.value
+        plain.update({name: True for name in _SWITCHES if getattr(self, name)})
         return plain
 
     @classmethod
@@ -228,6 +255,7 @@ class ActivityOptions:
             fields["retry_policy"] = RetryPolicy.from_plain(plain["retry_policy"])
         if "cancellation_type" in plain:
             fields["cancellation_type"] = ActivityCancellationType(plain["cancellation_type"])
+        fields.update({name: plain[name] for name in _SWITCHES if name in plain})
         return cls(**fields)
 
 
@@ -246,13 +274,39 @@ def next_attempt(
     attempt: int,
     elapsed_us: int,
     cancel_requested: bool = False,
+    key: str = "",
 ) -> RetryDecision:
     """Decide what follows the failure of attempt number ``attempt`` (1 for the first).
 
     ``elapsed_us`` is the time since the activity was first scheduled: an attempt that could only start after the
-    schedule-to-close timeout is not made.  A delay that the failure asks for replaces the policy's, for this once.
+    schedule-to-close timeout, or after the policy's budget, is not made.  A delay that the failure asks for replaces the policy's, for
+    this once.  ``key`` tells this activity from others, such as its idempotency key: jitter is drawn from it.
     """
-    policy = options.retry_policy
+    if options.at_most_once and not cancel_requested:
+        return RetryDecision(None, RetryState.MAXIMUM_ATTEMPTS_REACHED)
+    budget_us = microseconds(options.schedule_to_close_timeout, "schedule_to_close_timeout")
+    return next_try(
+        options.retry_policy,
+        failure,
+        attempt=attempt,
+        elapsed_us=elapsed_us,
+        budget_us=budget_us,
+        cancel_requested=cancel_requested,
+        key=key,
+    )
+
+
+def next_try(
+    policy: RetryPolicy,
+    failure: Failure,
+    *,
+    attempt: int,
+    elapsed_us: int,
+    budget_us: int | None,
+    cancel_requested: bool,
+    key: str,
+) -> RetryDecision:
+    """Decide by a retry policy alone; ``budget_us`` is the time for all attempts, beside the policy's own."""
     if cancel_requested:
         return RetryDecision(None, RetryState.CANCEL_REQUESTED)
     if failure.non_retryable or (
@@ -265,21 +319,24 @@ def next_attempt(
         return RetryDecision(None, RetryState.MAXIMUM_ATTEMPTS_REACHED)
     delay_us = failure.next_retry_delay_us
     if delay_us is None:
-        delay_us = backoff_us(policy, attempt)
-    budget_us = microseconds(options.schedule_to_close_timeout, "schedule_to_close_timeout")
-    if budget_us is not None and elapsed_us + delay_us >= budget_us:
-        return RetryDecision(None, RetryState.TIMEOUT)
+        delay_us = backoff_us(policy, attempt, key=key)
+    for limit_us in (budget_us, microseconds(policy.expiration_interval, "expiration_interval")):
+        if limit_us is not None and elapsed_us + delay_us >= limit_us:
+            return RetryDecision(None, RetryState.TIMEOUT)
     return RetryDecision(min(delay_us, DELAY_US_MAX))
 
 
-def backoff_us(policy: RetryPolicy, attempt: int) -> int:
-    """The policy's delay after attempt number ``attempt``: exponential, saturating at the maximum interval."""
+def backoff_us(policy: RetryPolicy, attempt: int, *, key: str = "") -> int:
+    """The policy's delay after attempt number ``attempt``: exponential, saturating at the maximum interval, less the jitter."""
     initial = policy.initial_interval // _MICROSECOND
     limit = initial * 100 if policy.maximum_interval is None else policy.maximum_interval // _MICROSECOND
     limit = min(limit, DELAY_US_MAX)
     try:
         factor = float(policy.backoff_coefficient) ** (attempt - 1)
     except OverflowError:
-        return limit
-    delay = initial * factor
-    return limit if delay >= limit else int(delay)
+        factor = float("inf")
+    delay = initial * factor if initial else 0
+    whole = limit if delay >= limit else int(delay)
+    if not policy.jitter:
+        return whole
+    return whole - int(whole * policy.jitter * Random(seed_for(f"{key}/jitter", attempt)).random())

@@ -16,9 +16,19 @@ from typing import Any
 
 from refold import source
 from refold.branches import WAITING, Branch, Thrown, Waiter
+from refold.children import Child
 from refold.combine import branch_ended, settle
 from refold.declare import WorkflowDefinition
-from refold.effects import Effect, ScheduleActivity, StartTimer, Workflow
+from refold.effects import (
+    CancelExternal,
+    Effect,
+    JoinChild,
+    ScheduleActivity,
+    SignalExternal,
+    StartChildWorkflow,
+    StartTimer,
+    Workflow,
+)
 from refold.errors import DefinitionError, WorkflowTaskError
 from refold.events import WorkflowExecutionSignaled
 from refold.failures import CancelledError
@@ -32,7 +42,10 @@ CHAIN_MAX = 200
 
 #: Effects at which a pending cancel request is delivered instead of performing them: those that may wait.
 _BLOCKING: frozenset[type[Effect[Any]]] = frozenset(
-    {ScheduleActivity, StartTimer, ReceiveSignal, WaitCondition, Group, Join}
+    {
+        *(ScheduleActivity, StartTimer, ReceiveSignal, WaitCondition, Group, Join),
+        *(StartChildWorkflow, JoinChild, SignalExternal, CancelExternal),
+    }
 )
 #: Errors that say nothing about the workflow and must never become its result.
 _NEVER_A_RESULT = (SystemExit, GeneratorExit, RecursionError, MemoryError)
@@ -47,6 +60,7 @@ class Scheduler:
 
     __slots__ = (
         "branches",
+        "children",
         "conditions",
         "definition",
         "draws",
@@ -61,6 +75,7 @@ class Scheduler:
         "queue",
         "receivers",
         "recorder",
+        "requests",
         "tape",
         "waits",
     )
@@ -75,6 +90,9 @@ class Scheduler:
         self.queue: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         #: Who waits for a command, by its seq.
         self.waits: dict[int, Waiter] = {}
+        #: Children that have not ended, by seq, and those that were asked to stop, by the seq of the request.
+        self.children: dict[int, Child] = {}
+        self.requests: dict[int, Child] = {}
         #: Signals applied and not yet consumed, and who receives or handles them, by name.
         self.mailbox: dict[str, deque[WorkflowExecutionSignaled]] = {}
         self.receivers: dict[str, list[Waiter]] = {}

@@ -51,6 +51,14 @@ Pending: TypeAlias = (
 )
 
 
+#: Commands that ask something of another run.
+TO_OTHERS = (
+    StartChildWorkflowExecutionInitiated,
+    SignalExternalWorkflowExecutionInitiated,
+    RequestCancelExternalWorkflowExecutionInitiated,
+)
+
+
 @attrs.define(eq=False)
 class Ledger:
     """What has been recorded, folded in place by ``evolve.apply``."""
@@ -72,6 +80,11 @@ class Ledger:
     )
     #: Children that have started, ``seq`` to run id.
     children: dict[int, str] = attrs.field(factory=dict[int, str])
+    #: The children whose outcome was awaited when the run closed: their parent close policies apply.
+    orphans: tuple[StartChildWorkflowExecutionInitiated, ...] = ()
+    #: As they are now; replaced when they change, never changed in place.
+    memo: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    search_attributes: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     #: Updates that were accepted and have no outcome, by update id; in a closed run, those that never will.
     updates: dict[str, WorkflowExecutionUpdateAccepted] = attrs.field(
         factory=dict[str, WorkflowExecutionUpdateAccepted]
@@ -99,6 +112,9 @@ class Ledger:
             pending=MappingProxyType(dict(self.pending)),
             cancelling=MappingProxyType(dict(self.cancelling)),
             children=MappingProxyType(dict(self.children)),
+            orphans=self.orphans,
+            memo=MappingProxyType(dict(self.memo)),
+            search_attributes=MappingProxyType(dict(self.search_attributes)),
             updates=MappingProxyType(dict(self.updates)),
             completed_updates=MappingProxyType(dict(self.completed_updates)),
             request_ids=MappingProxyType(dict(self.request_ids)),
@@ -123,6 +139,9 @@ class ExecutionState:
     pending: Mapping[int, Pending]
     cancelling: Mapping[int, ActivityTaskCancelRequested]
     children: Mapping[int, str]
+    orphans: tuple[StartChildWorkflowExecutionInitiated, ...]
+    memo: Mapping[str, Any]
+    search_attributes: Mapping[str, Any]
     updates: Mapping[str, WorkflowExecutionUpdateAccepted]
     completed_updates: Mapping[str, int]
     request_ids: Mapping[str, int]
@@ -141,7 +160,10 @@ class ExecutionState:
         return Ledger(**fields)
 
 
-_COPIED = ("pending", "cancelling", "children", "updates", "completed_updates", "request_ids", "patches")
+_COPIED = (
+    *("pending", "cancelling", "children", "memo", "search_attributes"),
+    *("updates", "completed_updates", "request_ids", "patches"),
+)
 
 
 def initial_state() -> ExecutionState:

@@ -36,6 +36,18 @@ _COMPARED: dict[type[ev.HistoryEvent], tuple[tuple[str, ...], tuple[str, ...]]] 
     ev.TimerStarted: (("seq", "branch"), ("fire_at",)),
     ev.TimerCanceled: (("seq", "branch"), ()),
     ev.MarkerRecorded: (("seq", "branch", "marker_name"), ()),
+    ev.StartChildWorkflowExecutionInitiated: (("seq", "branch", "workflow_type", "workflow_id"), ("input",)),
+    ev.SignalExternalWorkflowExecutionInitiated: (
+        ("seq", "branch", "signal_name", "workflow_id", "run_id", "child_seq"),
+        ("input",),
+    ),
+    ev.RequestCancelExternalWorkflowExecutionInitiated: (
+        ("seq", "branch", "workflow_id", "run_id", "child_seq"),
+        ("reason",),
+    ),
+    ev.ExternalWorkflowCommandCanceled: (("seq", "branch"), ()),
+    ev.WorkflowPropertiesModified: (("seq", "branch"), ("memo",)),
+    ev.UpsertWorkflowSearchAttributes: (("seq", "branch"), ("search_attributes",)),
     ev.WorkflowExecutionCompleted: ((), ("result", "unreceived")),
     ev.WorkflowExecutionFailed: ((), ("failure", "unreceived")),
     ev.WorkflowExecutionCanceled: ((), ("details", "unreceived")),

@@ -10,7 +10,13 @@ from collections.abc import Iterator, Sequence
 import attrs
 
 from refold.branches import Branch, Gathering, Waiter
-from refold.events import ActivityTaskScheduled, TimerStarted
+from refold.children import Child
+from refold.events import (
+    ActivityTaskScheduled,
+    RequestCancelExternalWorkflowExecutionInitiated,
+    SignalExternalWorkflowExecutionInitiated,
+    TimerStarted,
+)
 from refold.policies import instant
 from refold.source import user_frames
 from refold.waits import Combine, ReceiveSignal, WaitCondition
@@ -56,6 +62,12 @@ def _words(waiter: Waiter) -> str:
             return (
                 f"timer due {instant(timer.fire_at).isoformat(sep=' ', timespec='seconds')} (seq {timer.seq})"
             )
+        case Child() as child:
+            return _child(waiter, child)
+        case SignalExternalWorkflowExecutionInitiated() as sent:
+            return f"signal {sent.signal_name!r} to reach workflow {sent.workflow_id!r} (seq {sent.seq})"
+        case RequestCancelExternalWorkflowExecutionInitiated() as sent:
+            return f"cancel request to reach workflow {sent.workflow_id!r} (seq {sent.seq})"
         case ReceiveSignal(name=name):
             return f"signal {name!r}"
         case WaitCondition():
@@ -66,6 +78,14 @@ def _words(waiter: Waiter) -> str:
             return _gathering(gathering)
         case _:
             return "nothing: it is ready"
+
+
+def _child(waiter: Waiter, child: Child) -> str:
+    asked = child.initiated
+    name = f"child {asked.workflow_type!r} {asked.workflow_id!r}"
+    if child.request is not None and (waiter in child.callers or waiter in child.requesters):
+        return f"cancel request to reach {name} (seq {child.request.seq})"
+    return f"{'start of ' if waiter is child.starter else ''}{name} (seq {asked.seq})"
 
 
 def _gathering(gathering: Gathering) -> str:
@@ -87,8 +107,15 @@ def _steps(ids: Iterator[int]) -> str:
 
 def _seqs(waiter: Waiter) -> Iterator[int]:
     match waiter.wait:
-        case ActivityTaskScheduled() | TimerStarted() as command:
+        case (
+            ActivityTaskScheduled()
+            | TimerStarted()
+            | SignalExternalWorkflowExecutionInitiated()
+            | RequestCancelExternalWorkflowExecutionInitiated() as command
+        ):
             yield command.seq
+        case Child() as child:
+            yield child.initiated.seq
         case Gathering() as gathering:
             for slot in gathering.slots:
                 yield from _seqs(slot)

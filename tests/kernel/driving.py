@@ -35,10 +35,12 @@ from refold.failures import failure_of
 from refold.messages import (
     CancelWorkflow,
     CompleteActivity,
+    CompleteChild,
     FailActivity,
     FireTimer,
     Message,
     ReportActivityCanceled,
+    ReportChildStarted,
     SignalWorkflow,
     StartWorkflow,
     TerminateWorkflow,
@@ -178,6 +180,21 @@ class Driven:
     def fired(self, nth: int = 0) -> FireTimer:
         """The message that the ``nth`` oldest timer fired."""
         return FireTimer(seq=self._timer(nth).seq)
+
+    def child(self, name: str, nth: int = 0) -> ev.StartChildWorkflowExecutionInitiated:
+        """The ``nth`` oldest open child of a type."""
+        kind = ev.StartChildWorkflowExecutionInitiated
+        found = [e for e in self.execution.outstanding if isinstance(e, kind) and e.workflow_type == name]
+        assert nth < len(found), f"no open child {name!r}; waiting: {self.waits}"
+        return found[nth]
+
+    def child_started(self, name: str, run_id: str = "cr-1", *, nth: int = 0) -> ReportChildStarted:
+        """The message that a child runs."""
+        return ReportChildStarted(seq=self.child(name, nth).seq, run_id=run_id)
+
+    def child_completed(self, name: str, result: Plain = None, *, nth: int = 0) -> CompleteChild:
+        """The message that a child returned."""
+        return CompleteChild(seq=self.child(name, nth).seq, result=result)
 
     def _activity(self, name: str, nth: int) -> ev.ActivityTaskScheduled:
         found = [

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
-from refold import ActivityCancellationType, Effect, Query, Signal, activity
+from refold import ActivityCancellationType, Effect, Query, Signal, Workflow, activity, now, workflow
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -44,3 +44,10 @@ approval = Signal("approval", str)
 number = Signal("number", int)
 nudge = Signal("nudge")
 status = Query("status", str)
+
+
+@workflow
+def sub(amount: int) -> Workflow[int]:
+    """A child workflow; only its declaration is used."""
+    yield from now()
+    return amount

@@ -52,6 +52,7 @@ TEMPORAL = [
     "ExternalWorkflowExecutionSignaled",
     "RequestCancelExternalWorkflowExecutionInitiated",
     "RequestCancelExternalWorkflowExecutionFailed",
+    "ExternalWorkflowCommandCanceled",
     "ExternalWorkflowExecutionCancelRequested",
 ]
 OURS = ["MessageUndelivered"]

@@ -14,12 +14,14 @@ from refold import (
     CancelledError,
     ChildWorkflowError,
     DefinitionError,
+    ExternalWorkflowError,
     Failure,
     FailureError,
     RetryState,
     TerminatedError,
     TimeoutError,
     TimeoutType,
+    WorkflowAlreadyStartedError,
 )
 from refold.codec import decode_failure, encode_failure
 from refold.failures import CAUSES_MAX, MESSAGE_CHARACTERS_MAX, error_of, failure_of
@@ -92,6 +94,30 @@ ERRORS: list[tuple[BaseException, Failure]] = [
     (
         ChildWorkflowError("failed", workflow_type="sub", workflow_id="w", run_id="r"),
         Failure("child_workflow", "failed", workflow_type="sub", workflow_id="w", run_id="r"),
+    ),
+    (
+        ChildWorkflowError(
+            "failed", workflow_type="sub", workflow_id="w", run_id="", retry_state=RetryState.TIMEOUT
+        ),
+        Failure(
+            "child_workflow",
+            "failed",
+            workflow_type="sub",
+            workflow_id="w",
+            run_id="",
+            retry_state="TIMEOUT",
+        ),
+    ),
+    (
+        WorkflowAlreadyStartedError("in use", workflow_type="sub", workflow_id="w"),
+        Failure("already_started", "in use", workflow_type="sub", workflow_id="w"),
+    ),
+    *(
+        (
+            ExternalWorkflowError("unknown", workflow_id="w", run_id=run_id, reason="NOT_FOUND"),
+            Failure("external_workflow", "unknown", type="NOT_FOUND", workflow_id="w", run_id=run_id),
+        )
+        for run_id in (None, "r")
     ),
 ]
 NAMES = [f"{number}-{type(error).__name__}" for number, (error, _) in enumerate(ERRORS)]

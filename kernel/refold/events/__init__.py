@@ -41,6 +41,7 @@ from refold.events.others import (
     ChildWorkflowExecutionStarted,
     ChildWorkflowExecutionTerminated,
     ChildWorkflowExecutionTimedOut,
+    ExternalWorkflowCommandCanceled,
     ExternalWorkflowExecutionCancelRequested,
     ExternalWorkflowExecutionSignaled,
     RequestCancelExternalWorkflowExecutionFailed,
@@ -85,6 +86,7 @@ __all__ = [
     "ChildWorkflowExecutionTerminated",
     "ChildWorkflowExecutionTimedOut",
     "Command",
+    "ExternalWorkflowCommandCanceled",
     "ExternalWorkflowExecutionCancelRequested",
     "ExternalWorkflowExecutionSignaled",
     "HistoryEvent",
@@ -174,6 +176,7 @@ _KINDS: dict[str, type[HistoryEvent]] = {
         RequestCancelExternalWorkflowExecutionInitiated,
         ExternalWorkflowExecutionCancelRequested,
         RequestCancelExternalWorkflowExecutionFailed,
+        ExternalWorkflowCommandCanceled,
     )
 }
 

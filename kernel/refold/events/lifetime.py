@@ -46,6 +46,8 @@ class WorkflowExecutionStarted(HistoryEvent):
     headers: PlainDict | None = None
     last_completion_result: Sequence[Plain] | None = None
     last_failure: Failure | None = None
+    #: When the execution timeout ends this run and all that follow it.
+    execution_expires_at: int | None = None
 
 
 @attrs.frozen

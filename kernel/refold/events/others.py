@@ -104,6 +104,8 @@ class SignalExternalWorkflowExecutionInitiated(HistoryEvent):
     child_workflow_only: bool = False
     headers: PlainDict | None = None
     source: str = ""
+    #: The ``seq`` of the child it is for, where it is for one.
+    child_seq: int | None = None
 
 
 @attrs.frozen
@@ -136,6 +138,8 @@ class RequestCancelExternalWorkflowExecutionInitiated(HistoryEvent):
     child_workflow_only: bool = False
     reason: str = ""
     source: str = ""
+    #: The ``seq`` of the child it is for, where it is for one.
+    child_seq: int | None = None
 
 
 @attrs.frozen
@@ -154,3 +158,14 @@ class RequestCancelExternalWorkflowExecutionFailed(HistoryEvent):
     external = True
     seq: int
     cause: str
+
+
+@attrs.frozen
+class ExternalWorkflowCommandCanceled(HistoryEvent):
+    """The workflow took back, within the turn, what it had asked of another run; it never left the kernel."""
+
+    external = False
+    #: Of the child, signal or cancel request that is taken back.
+    seq: int
+    branch: int
+    source: str = ""
