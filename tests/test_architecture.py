@@ -82,16 +82,16 @@ LAYERS = (
         "shapes",
         "codec",
     ),
-    *("state", "evolve", "decide", "divergence"),
+    *("state", "evolve", "carry", "decide", "divergence"),
     *("unyielded", "effects", "waits", "inbound", "declare", "others", "author", "saga"),
-    *("tape", "branches", "outcomes", "children", "combine", "scheduler", "mail", "performers", "closing"),
-    *("interpreter",),
+    *("tape", "branches", "outcomes", "children", "combine", "scheduler", "mail", "own_run", "performers"),
+    *("closing", "interpreter", "leaving"),
     *("waiting", "execution"),
 )
 
 #: Modules of the kernel that adapters may name beside ``refold`` itself: vocabularies too long for one namespace.
 PUBLIC_SUBMODULES = (
-    *("child_options", "codec", "events", "failures", "ids", "messages", "payloads", "policies"),
+    *("carry", "child_options", "codec", "events", "failures", "ids", "messages", "payloads", "policies"),
     "search_attributes",
 )
 

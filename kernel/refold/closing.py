@@ -9,9 +9,11 @@ from typing import Any, cast
 
 from refold import events as ev
 from refold.branches import discard
+from refold.carry import retry_fields
 from refold.declare import WorkflowDefinition
 from refold.errors import RefoldError
-from refold.failures import CancelledError, FailureError, failure_of
+from refold.failures import CancelledError, ContinueAsNewError, FailureError, failure_of
+from refold.own_run import continued
 from refold.payloads import encode
 from refold.scheduler import Scheduler, task_error
 from refold.tape import encoded
@@ -21,13 +23,28 @@ def finish(run: Scheduler) -> list[str]:
     """Record how the run ended, and close all its code."""
     assert run.outcome is not None
     kind, fields = _terminal_event(run, *run.outcome)
-    left = [event.event_id for buffer in run.mailbox.values() for event in buffer]
-    fields["unreceived"] = sorted(left) if left else ()
-    run.tape.record(kind, fields, lambda: "")
+    carries_on = kind is ev.WorkflowExecutionContinuedAsNew
+    left = [event.event_id for event in left_over(run, cancels=carries_on)]
+    fields["carried" if carries_on else "unreceived"] = left or ()
+    error = run.outcome[1]
+    source = error.source if isinstance(error, ContinueAsNewError) else ""
+    run.tape.record(kind, fields, lambda: source)
     run.waits.clear()
     run.conditions.clear()
     run.receivers.clear()
     return close_code(run)
+
+
+def left_over(
+    run: Scheduler, *, cancels: bool
+) -> list[ev.WorkflowExecutionSignaled | ev.WorkflowExecutionCancelRequested]:
+    """Signals that nobody received and, with ``cancels``, cancel requests that were not delivered, in order of arrival."""
+    left: list[ev.WorkflowExecutionSignaled | ev.WorkflowExecutionCancelRequested] = [
+        event for buffer in run.mailbox.values() for event in buffer
+    ]
+    if cancels and run.main is not None and run.main.cancels:
+        left += run.cancels[-run.main.cancels :]
+    return sorted(left, key=lambda event: event.event_id)
 
 
 def close_code(run: Scheduler) -> list[str]:
@@ -44,8 +61,17 @@ def _terminal_event(
         return ev.WorkflowExecutionCompleted, {"result": encode(value)}
     if isinstance(error, CancelledError) and run.ledger.cancel_requests:
         return ev.WorkflowExecutionCanceled, {"details": encoded(error.details)}
+    if isinstance(error, ContinueAsNewError):
+        return ev.WorkflowExecutionContinuedAsNew, continued(run, error)
     if _fails_the_run(run.definition, error):
-        return ev.WorkflowExecutionFailed, {"failure": failure_of(error)}
+        failure = failure_of(error)
+        started, at = run.ledger.started, run.tape.at
+        assert started is not None
+        asked = run.ledger.cancel_requests > 0
+        return ev.WorkflowExecutionFailed, {
+            "failure": failure,
+            **retry_fields(started, failure, at=at, cancel_requested=asked),
+        }
     if isinstance(error, RefoldError):
         raise error
     raise task_error(

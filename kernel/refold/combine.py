@@ -23,7 +23,7 @@ from refold.events import (
     TimerCanceled,
     TimerStarted,
 )
-from refold.failures import CancelledError, FailureError
+from refold.failures import CancelledError, ContinueAsNewError, FailureError
 from refold.policies import ActivityCancellationType
 from refold.waits import Combine, ReceiveSignal, WaitCondition
 
@@ -69,7 +69,7 @@ def _decides(how: Combine, error: BaseException | None) -> bool:
     if how is Combine.ALL:
         return error is not None
     if how is Combine.ANY:
-        return error is None
+        return error is None or isinstance(error, ContinueAsNewError)
     return how is Combine.FIRST
 
 
@@ -98,7 +98,8 @@ def result_of(gathering: Gathering) -> tuple[Any, BaseException | None]:
             return (gathering.winner, gathering.values[gathering.winner]), error
         case _:  # any_of
             if gathering.decided:
-                return gathering.values[gathering.winner], _failed_unwinding(gathering)
+                error = errors[gathering.winner] or _failed_unwinding(gathering)
+                return gathering.values[gathering.winner], error
             return None, BaseExceptionGroup(
                 "every step failed", [error for error in errors if error is not None]
             )

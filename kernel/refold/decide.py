@@ -16,7 +16,9 @@ import attrs
 
 from refold import events as ev
 from refold import messages as ms
+from refold.carry import retry_fields
 from refold.errors import MessageError
+from refold.failures import Failure, TimeoutType
 from refold.flags import CURRENT_FLAGS, SCHEMA_VERSION
 from refold.state import ExecutionState, Ledger
 
@@ -202,6 +204,12 @@ def decide(
         if _heard(state, message):
             return None
         _need_open(state, message)
+        if (
+            isinstance(message, ms.TimeOutWorkflow)
+            and message.retry_state is None
+            and state.started is not None
+        ):
+            return ev.WorkflowExecutionTimedOut(*head, **_after_timeout(state, head[2]))
         return inbox(*head, **_fields(message))
     raise MessageError(
         "RF3003",
@@ -209,6 +217,13 @@ def decide(
         why="only the messages of refold.messages have a meaning",
         fix="see the reference of messages",
     )
+
+
+def _after_timeout(state: ExecutionState | Ledger, at: int) -> dict[str, Any]:
+    """Whether another run follows one that times out now, where whoever says so has not decided it."""
+    assert state.started is not None
+    failure = Failure("timeout", timeout_type=TimeoutType.START_TO_CLOSE.value)
+    return retry_fields(state.started, failure, at=at, cancel_requested=state.cancel_requests > 0)
 
 
 def _start(

@@ -29,6 +29,7 @@ CODES: dict[str, str] = {
     "RF1112": "A query function failed",
     "RF1114": "A workflow cannot signal or cancel itself",
     "RF1115": "Another run could not be reached",
+    "RF1116": "A turn does not come to an end",
     "RF1301": "A value cannot be encoded",
     "RF1302": "A value does not fit its declared type",
     "RF1303": "A value is too large",

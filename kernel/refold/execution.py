@@ -21,6 +21,7 @@ import attrs
 
 from refold import events as ev
 from refold.branches import discard
+from refold.carry import NextRun, next_run
 from refold.decide import decide_turn
 from refold.declare import WorkflowDefinition
 from refold.divergence import InputPolicy, Waits
@@ -29,6 +30,7 @@ from refold.evolve import apply, corrupt, outstanding
 from refold.failures import CancelledError
 from refold.inbound import Query
 from refold.interpreter import run_turn
+from refold.leaving import carried, commands_of, last_commands
 from refold.messages import Message
 from refold.payloads import Plain, encode
 from refold.scheduler import Scheduler
@@ -38,16 +40,6 @@ from refold.tape import Tape
 from refold.unyielded import MAKER, ReadOnly, Recorder
 from refold.waiting import Waiting, waiting
 from refold.waits import Log
-
-_COMMANDS = (
-    ev.ActivityTaskScheduled,
-    ev.ActivityTaskCancelRequested,
-    ev.TimerStarted,
-    ev.TimerCanceled,
-    ev.StartChildWorkflowExecutionInitiated,
-    ev.SignalExternalWorkflowExecutionInitiated,
-    ev.RequestCancelExternalWorkflowExecutionInitiated,
-)
 
 _CLOSED = "it was closed"
 
@@ -79,6 +71,8 @@ class Turn:
     complaints: Sequence[str]
     #: The terminal event, if the turn closed the run.
     closed: ev.HistoryEvent | None
+    #: The run that follows, where this turn closed the run and one does; made in the same commit.
+    next: NextRun | None = None
 
 
 class Execution:
@@ -130,8 +124,10 @@ class Execution:
 
     # Driving --------------------------------------------------------------------------------------------------------
 
-    def turn(self, *messages: Message, at: int) -> Turn:
+    def turn(self, *messages: Message, at: int, history_bytes: int = 0) -> Turn:
         """Make the next turn of ``messages`` at time ``at`` (microseconds since the epoch; never before the last turn's).
+
+        ``history_bytes`` is the size of the history as it is stored: a large one makes ``info()`` suggest to continue as new.
 
         Raises :class:`MessageError` (RF30xx) for a message that cannot be, and nothing has changed; any other error means that the
         turn could not be made: nothing of it may be stored, and the execution can only be closed.
@@ -153,7 +149,7 @@ class Execution:
                 fix="load the definition of that name",
             )
         tape.turn, tape.at, tape.length_before = ledger.turn + 1, at, length_before
-        tape.history = None
+        tape.history, tape.history_bytes = None, history_bytes
         tape.written = list(externals)
         run.recorder = Recorder() if run.recorder is None else run.recorder
         complaints = self._drive(lambda: self._live(externals))
@@ -181,10 +177,11 @@ class Execution:
             at=ledger.at,
             length_before=length_before,
             events=tuple(events),
-            commands=() if closed is not None else _commands(ledger, events),
+            commands=last_commands(events) if closed is not None else commands_of(ledger, events),
             logs=tuple(self._run.logs),
             complaints=tuple(complaints),
             closed=closed,
+            next=None if closed is None else next_run(ledger, carried(self._run, closed)),
         )
 
     def _replay(self, history: Sequence[ev.HistoryEvent]) -> None:
@@ -346,21 +343,6 @@ class Execution:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _commands(ledger: Ledger, events: Sequence[ev.HistoryEvent]) -> tuple[ev.Command, ...]:
-    """The events that ask for something to be done: what was asked and taken back within the turn is left out."""
-    commands: list[ev.Command] = []
-    begun: dict[int, bool] = {}
-    for event in events:
-        if isinstance(event, ev.TimerCanceled | ev.ActivityTaskCancelRequested):
-            if event.seq not in begun:
-                commands.append(event)
-        elif isinstance(event, _COMMANDS):
-            begun[event.seq] = True
-            if event.seq in ledger.pending:
-                commands.append(event)
-    return tuple(commands)
 
 
 def _check_order(beginning: Sequence[ev.HistoryEvent], ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from refold import events as ev
 from refold.children import delivered, happened
 from refold.closing import close_code, finish
+from refold.combine import cancel_branch
 from refold.evolve import apply
 from refold.mail import arrived
 from refold.outcomes import activity_error
@@ -28,6 +29,7 @@ register_performers()
 def run_turn(run: Scheduler, externals: Sequence[ev.HistoryEvent]) -> list[str]:
     """Apply the external events of a turn and work off what follows; returns where code yielded while being closed."""
     ledger = run.ledger
+    run.answered = 0
     asked = _asked_to_stop(ledger, externals) if ledger.cancelling else ()
     for event in externals:
         apply(ledger, event)
@@ -60,7 +62,7 @@ def _apply_message(run: Scheduler, event: ev.HistoryEvent) -> None:
         case ev.WorkflowExecutionSignaled():
             arrived(run, event)
         case ev.WorkflowExecutionCancelRequested():
-            run.notify(_cancel_main, run)
+            run.notify(_cancel_main, run, event)
         case _:
             pass  # it changes the ledger only
 
@@ -71,11 +73,13 @@ def _begin(run: Scheduler, event: ev.WorkflowExecutionStarted) -> None:
     run.resume(run.main)
 
 
-def _cancel_main(run: Scheduler) -> None:
-    from refold.combine import cancel_branch
-
+def _cancel_main(run: Scheduler, event: ev.WorkflowExecutionCancelRequested) -> None:
     assert run.main is not None
-    cancel_branch(run, run.main)
+    run.cancels.append(event)
+    if run.outcome is None:
+        cancel_branch(run, run.main)
+    else:
+        run.main.cancels += 1  # too late for this run: the next one, if one follows, is asked
 
 
 def _deliver_completion(run: Scheduler, event: Any, asked: Sequence[int]) -> None:

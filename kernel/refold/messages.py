@@ -131,7 +131,10 @@ class UpdateWorkflowOptions(Message):
 
 @attrs.frozen(kw_only=True)
 class TimeOutWorkflow(Message):
-    """End the run, because it took longer than it may, without asking its code; ``new_run_id`` is that of its next attempt."""
+    """End the run, because it took longer than it may, without asking its code.
+
+    ``new_run_id`` is that of its next attempt; where both are None, the kernel decides by the retry policy of the run.
+    """
 
     alone = True
     retry_state: str | None = None

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+from refold import children, own_run
 from refold import events as ev
 from refold.author import Handle
 from refold.branches import WAITING, Branch, Gathering, Slot, Thrown, Waiter
-from refold.children import PERFORM
 from refold.combine import cancel_branch, result_of, settle
 from refold.effects import AskPatch, Effect, RecordMarker, ScheduleActivity, StartTimer
 from refold.errors import DefinitionError, RefoldError, WorkflowTaskError
@@ -29,7 +29,6 @@ from refold.tape import encoded
 from refold.unyielded import MAKER, ReadOnly
 from refold.waits import (
     AnswerQuery,
-    AskInfo,
     CancelStep,
     Combine,
     DrawRandom,
@@ -45,7 +44,6 @@ from refold.waits import (
     Start,
     Step,
     WaitCondition,
-    WorkflowInfo,
 )
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -313,21 +311,6 @@ def _seed(run: Scheduler) -> str:
     return started.random_seed or started.run_id
 
 
-def _info(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskInfo) -> WorkflowInfo:
-    started = run.ledger.started
-    assert started is not None
-    return WorkflowInfo(
-        workflow_id=started.workflow_id,
-        run_id=started.run_id,
-        workflow_type=started.workflow_type,
-        task_queue=started.task_queue,
-        attempt=started.attempt,
-        started_at=instant(started.at),
-        history_length=run.tape.length_before,
-        cancel_requested=run.ledger.cancel_requests > 0,
-    )
-
-
 def _log(run: Scheduler, waiter: Waiter, branch: Branch, effect: Log) -> None:
     if run.recorder is not None:
         run.logs.append(effect)
@@ -351,7 +334,6 @@ _TABLE: dict[type[Effect[Any]], Callable[..., Any]] = {
     Now: _now,
     DrawRandom: _random,
     DrawUuid: _uuid,
-    AskInfo: _info,
     Log: _log,
 }
 
@@ -359,4 +341,5 @@ _TABLE: dict[type[Effect[Any]], Callable[..., Any]] = {
 def register_performers() -> None:
     """Tell the scheduler how each effect is carried out; it does not import this module, which uses it."""
     PERFORMERS.update(_TABLE)
-    PERFORMERS.update(PERFORM)
+    PERFORMERS.update(children.PERFORM)
+    PERFORMERS.update(own_run.PERFORM)

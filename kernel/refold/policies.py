@@ -113,7 +113,8 @@ class RetryPolicy:
     non_retryable_error_types: Sequence[str] = attrs.field(default=(), converter=_as_tuple)
     #: From 0.0 to 1.0: up to that part of each delay is left out, so that what failed together is not tried again together.
     jitter: float = 0.0
-    #: The budget of time for all attempts: none begins later than this after the first was scheduled.
+    #: The budget of time for all attempts of an activity: none begins later than this after the first was scheduled.  Of a workflow,
+    #: its execution timeout is the budget.
     expiration_interval: timedelta | None = None
 
     def __attrs_post_init__(self) -> None:

@@ -30,7 +30,7 @@ from refold.effects import (
     Workflow,
 )
 from refold.errors import DefinitionError, WorkflowTaskError
-from refold.events import WorkflowExecutionSignaled
+from refold.events import WorkflowExecutionCancelRequested, WorkflowExecutionSignaled
 from refold.failures import CancelledError
 from refold.state import Ledger
 from refold.tape import Tape
@@ -39,6 +39,8 @@ from refold.waits import AnswerQuery, Group, HandleSignal, Join, Log, ReceiveSig
 
 #: Deepest chain of ``yield from``; far below Python's own limit, which depends on the caller's stack.
 CHAIN_MAX = 200
+#: How many effects of one turn may be answered at once, so that a loop that waits for nothing is noticed.
+ANSWERS_MAX = 100_000
 
 #: Effects at which a pending cancel request is delivered instead of performing them: those that may wait.
 _BLOCKING: frozenset[type[Effect[Any]]] = frozenset(
@@ -59,7 +61,9 @@ class Scheduler:
     """The live part of a run: its branches, what they wait for, and what is ready."""
 
     __slots__ = (
+        "answered",
         "branches",
+        "cancels",
         "children",
         "conditions",
         "definition",
@@ -97,10 +101,14 @@ class Scheduler:
         self.mailbox: dict[str, deque[WorkflowExecutionSignaled]] = {}
         self.receivers: dict[str, list[Waiter]] = {}
         self.handlers: dict[str, HandleSignal] = {}
+        #: The cancel requests of the run, in order.
+        self.cancels: list[WorkflowExecutionCancelRequested] = []
         self.conditions: list[tuple[Waiter, WaitCondition]] = []
         self.queries: dict[str, AnswerQuery] = {}
         #: Answers given to ``patched``, by id.
         self.patches: dict[str, bool] = {}
+        #: Effects that were answered at once in this turn.
+        self.answered = 0
         self.branches = 0
         self.draws = 0
         self.logs: list[Log] = []
@@ -169,6 +177,9 @@ class Scheduler:
                 continue
             if value is WAITING:
                 return
+            self.answered += 1
+            if self.answered > ANSWERS_MAX:
+                raise _endless(branch)
 
     def _throw(self, generator: Workflow[Any], error: BaseException) -> Effect[Any]:
         """Raise an error in suspended code: what that code has not yielded yet, it may never come to."""
@@ -247,6 +258,9 @@ class Scheduler:
             finally:
                 MAKER.reset(token)
             if holds:
+                self.answered += 1
+                if self.answered > ANSWERS_MAX:
+                    raise _endless(waiter if isinstance(waiter, Branch) else waiter.branch)
                 del self.conditions[position]
                 self.deliver(waiter, None, error)
                 return True
@@ -268,6 +282,16 @@ def _limit_hit(error: BaseException) -> WorkflowTaskError:
         why="such errors depend on the machine and the caller's stack, so they must not decide a workflow",
         fix="make the code lighter (less recursion, less data), or move it into an activity",
         error=error,
+    )
+
+
+def _endless(branch: Branch) -> WorkflowTaskError:
+    return WorkflowTaskError(
+        "RF1116",
+        f"the turn did not come to an end after {ANSWERS_MAX:,} effects",
+        why="it goes round in a loop in which nothing waits, so no other event would ever be seen",
+        fix="wait in the loop for a timer, an activity, a signal or a condition that is not true already",
+        where=source.yield_site(branch.generator),
     )
 
 

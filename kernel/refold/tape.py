@@ -51,6 +51,13 @@ _COMPARED: dict[type[ev.HistoryEvent], tuple[tuple[str, ...], tuple[str, ...]]] 
     ev.WorkflowExecutionCompleted: ((), ("result", "unreceived")),
     ev.WorkflowExecutionFailed: ((), ("failure", "unreceived")),
     ev.WorkflowExecutionCanceled: ((), ("details", "unreceived")),
+    ev.WorkflowExecutionContinuedAsNew: (
+        ("workflow_type",),
+        (
+            *("input", "task_queue", "run_timeout_us", "task_timeout_us", "backoff_us", "retry_policy"),
+            *("memo", "search_attributes", "carried"),
+        ),
+    ),
 }
 
 _ATOMS = frozenset({int, str, bool, float, type(None)})
@@ -62,6 +69,7 @@ class Tape:
     __slots__ = (
         "at",
         "history",
+        "history_bytes",
         "ledger",
         "length_before",
         "passed",
@@ -79,6 +87,8 @@ class Tape:
         self.at = 0
         #: Events recorded before this turn.
         self.length_before = 0
+        #: Their size as they are stored, in a live turn, where whoever stores them says so.
+        self.history_bytes = 0
         #: The history being replayed, or None in a live turn; ``pos`` is the next event to compare with.
         self.history: Sequence[ev.HistoryEvent] | None = None
         self.pos = 0

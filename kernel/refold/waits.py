@@ -6,8 +6,8 @@ combinator takes: an effect, a handle, or a running workflow generator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from datetime import datetime
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -16,6 +16,7 @@ import attrs
 
 from refold.effects import Effect, Workflow
 from refold.payloads import Plain
+from refold.policies import RetryPolicy
 from refold.prng import Random
 from refold.unyielded import MAKER
 
@@ -176,3 +177,25 @@ class WorkflowInfo:
     history_length: int
     #: True from the first cancel request on, also after the workflow has caught it.
     cancel_requested: bool
+    #: True once the history is so long, or so large, that a ``continue_as_new`` at the next good moment is due.
+    continue_as_new_suggested: bool = False
+    #: The run that this one is a child of, as ``(workflow_id, run_id)``.
+    parent: tuple[str, str] | None = None
+    #: The first run of the chain of which this is one, by continue-as-new and retry; its own id, if it is the first.
+    first_run_id: str = ""
+    #: The run that this one follows.
+    continued_run_id: str | None = None
+    build_id: str | None = None
+    #: From the start of the first run of the chain to the end of its last.
+    execution_timeout: timedelta | None = None
+    run_timeout: timedelta | None = None
+    task_timeout: timedelta | None = None
+    retry_policy: RetryPolicy | None = None
+    #: As they are now, changes included; search attributes as :meth:`SearchAttributeKey.value_in` reads them.
+    memo: Mapping[str, Plain] = attrs.field(factory=dict[str, Plain])
+    search_attributes: Mapping[str, Plain] = attrs.field(factory=dict[str, Plain])
+    headers: Mapping[str, Plain] = attrs.field(factory=dict[str, Plain])
+    #: What the last run of a schedule returned, in a list; None where none has.
+    last_completion_result: Sequence[Plain] | None = None
+    #: Why the run before this one failed, if this one is another attempt.
+    last_failure: BaseException | None = None

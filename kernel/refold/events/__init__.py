@@ -52,6 +52,7 @@ from refold.events.others import (
     StartChildWorkflowExecutionInitiated,
 )
 from refold.events.steps import (
+    HISTORY_SIZE_MARKER,
     LOCAL_ACTIVITY_MARKER,
     PATCH_MARKER,
     SIDE_EFFECT_MARKER,
@@ -70,6 +71,7 @@ from refold.events.steps import (
 )
 
 __all__ = [
+    "HISTORY_SIZE_MARKER",
     "LOCAL_ACTIVITY_MARKER",
     "PATCH_MARKER",
     "SIDE_EFFECT_MARKER",

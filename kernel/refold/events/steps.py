@@ -123,6 +123,7 @@ class TimerCanceled(HistoryEvent):
 PATCH_MARKER = "Patch"
 SIDE_EFFECT_MARKER = "SideEffect"
 LOCAL_ACTIVITY_MARKER = "LocalActivity"
+HISTORY_SIZE_MARKER = "HistorySize"
 
 
 @attrs.frozen
