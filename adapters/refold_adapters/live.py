@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TypeAlias
 
@@ -70,11 +71,11 @@ class Made:
     live: LiveRun
     turn: Turn
     #: The start, where the turn is a run's first and made together with it, and the commit.
-    writes: list[Write] = attrs.field(factory=list[Write])
+    writes: list[Write]
     #: The activities it scheduled, and whether this worker took a slot to run them.
-    claimed: dict[int, bool] = attrs.field(factory=dict[int, bool])
+    claimed: dict[int, bool]
     #: Messages that the turn, being redone too often, records as undelivered.
-    undelivered: list[InboxMessage] = attrs.field(factory=list[InboxMessage])
+    undelivered: Sequence[InboxMessage] = ()
 
     @property
     def commit(self) -> CommitTurn:

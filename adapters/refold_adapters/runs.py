@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from itertools import count
 
 import attrs
 
@@ -79,6 +79,8 @@ class Runs:
         self._on_ended = on_ended
         self._decode = event_decoder()
         self.token = 0
+        #: A session is never there twice, so with its token these make tokens of turns that are never there twice.
+        self._numbers = count(1)
         self._cache: OrderedDict[str, LiveRun] = OrderedDict()
         self._dirty: dict[str, LiveRun] = {}
         #: Runs whose type this worker does not know, and that it leaves to others.
@@ -184,11 +186,9 @@ class Runs:
         if not turn.events:
             self._heard_before(live)
             return None
-        made = Made(live, turn)
-        made.writes = [self._commit(live, turn, claimed=made.claimed)]
-        if live.creation is not None:
-            made.writes.insert(0, live.creation)
-        return made
+        claimed: dict[int, bool] = {}
+        commit = self._commit(live, turn, claimed=claimed)
+        return Made(live, turn, [commit] if live.creation is None else [live.creation, commit], claimed)
 
     def _commit(
         self,
@@ -208,7 +208,7 @@ class Runs:
             turn,
             token=self.token,
             run_id=live.run_id,
-            turn_token=os.urandom(8).hex(),
+            turn_token=f"{self.token:x}.{next(self._numbers):x}",
             task_queue=live.task_queue,
             claim=claim,
             consumed=live.consumed,
@@ -218,7 +218,9 @@ class Runs:
 
     def _load(self, live: LiveRun) -> Execution:
         definition = self._registry.workflow(live.workflow_type)
-        events = [event for turn in self._store.read_turns(live.run_id) for event in self._decode(turn.data)]
+        # A run that is only now to be created has none.
+        turns = () if live.creation is not None else self._store.read_turns(live.run_id)
+        events = [event for turn in turns for event in self._decode(turn.data)]
         execution = Execution.load(definition, events, input_policy=InputPolicy.WARN)
         for warning in execution.warnings:
             logger.warning("%s", warning, extra=live.log_fields)
@@ -341,7 +343,7 @@ class Runs:
             self._dirty[live.run_id] = live
             return
         live.consumed += [inbox.message_id for inbox in unseen]
-        made.undelivered += unseen
+        made.undelivered = [*made.undelivered, *unseen]
         events = undelivered_events(made)
         made.writes[-1] = self._commit(live, made.turn, undelivered=events)
         self.again.append(made)

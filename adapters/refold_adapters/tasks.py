@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -90,38 +91,24 @@ class Tasks:
         self, event: ActivityTaskScheduled, *, run_id: str, workflow_id: str, workflow_type: str, queue: str
     ) -> None:
         """Begin the first attempt of an activity that a committed turn has just scheduled; its slot is taken already."""
-        self._start(
-            event,
-            TaskRow(
-                run_id=run_id,
-                workflow_id=workflow_id,
-                workflow_type=workflow_type,
-                seq=event.seq,
-                activity_type=event.activity_type,
-                task_queue=queue,
-                data=b"",
-                attempt=1,
-                scheduled_at=event.at,
-                visible_at=event.at,
-                started_at=self._clock.now_us(),
-                owner=0,
-                cancel_requested=False,
-                heartbeat=None,
-                last_failure=None,
-            ),
+        info = ActivityInfo(
+            activity_id=event.activity_id or str(event.seq),
+            activity_type=event.activity_type,
+            attempt=1,
+            workflow_id=workflow_id,
+            run_id=run_id,
+            workflow_type=workflow_type,
+            task_queue=queue,
+            scheduled_at=event.at,
+            started_at=self._clock.now_us(),
         )
+        self._begin(event, info)
 
     def start_claimed(self, row: TaskRow) -> None:
         """Begin an attempt of a task that was claimed from the store."""
         self.free -= 1
         (event,) = decode_events(row.data)
         assert isinstance(event, ActivityTaskScheduled)
-        self._start(event, row)
-
-    def _start(self, event: ActivityTaskScheduled, row: TaskRow) -> None:
-        activity = self._registry.activity(row.activity_type)
-        options = _options_of(event, activity)
-        started_at = row.started_at or self._clock.now_us()
         info = ActivityInfo(
             activity_id=event.activity_id or str(row.seq),
             activity_type=row.activity_type,
@@ -131,33 +118,44 @@ class Tasks:
             workflow_type=row.workflow_type,
             task_queue=row.task_queue,
             scheduled_at=row.scheduled_at,
-            started_at=started_at,
+            started_at=row.started_at or self._clock.now_us(),
         )
         details: list[Any] = [] if row.heartbeat is None else json.loads(row.heartbeat)
+        self._begin(event, info, details, cancel_requested=row.cancel_requested)
+
+    def _begin(
+        self,
+        event: ActivityTaskScheduled,
+        info: ActivityInfo,
+        details: Sequence[Any] = (),
+        *,
+        cancel_requested: bool = False,
+    ) -> None:
+        activity = self._registry.activity(event.activity_type)
+        options = _options_of(event, activity)
         attempt = Attempt(
             activity=activity,
             input=list(event.input),
             options=options,
-            run_id=row.run_id,
-            seq=row.seq,
-            number=row.attempt,
-            scheduled_at=row.scheduled_at,
-            started_at=started_at,
+            run_id=info.run_id,
+            seq=event.seq,
+            number=info.attempt,
+            scheduled_at=info.scheduled_at,
+            started_at=info.started_at,
             context=ActivityContext(info, lambda beat: self._heartbeat(attempt, beat), details),
-            cancel_requested=row.cancel_requested,
+            cancel_requested=cancel_requested,
         )
-        self._running[(row.run_id, row.seq)] = attempt
+        self._running[(info.run_id, event.seq)] = attempt
         self._limit(attempt, _START_TO_CLOSE, options.start_to_close_timeout)
         self._limit(attempt, _HEARTBEAT, options.heartbeat_timeout)
-        if attempt.cancel_requested:
+        if cancel_requested:
             attempt.context.request_cancellation()
         self._runner.start(attempt)
 
     # Limits ---------------------------------------------------------------------------------------------------------
 
-    def _limit(self, attempt: Attempt, kind: str, timeout: Any) -> None:
-        limit_us = microseconds(timeout, kind)
-        if limit_us is not None:
+    def _limit(self, attempt: Attempt, kind: str, timeout: timedelta | None) -> None:
+        if timeout is not None and (limit_us := microseconds(timeout, kind)) is not None:
             self._order += 1
             heapq.heappush(self._limits, (self._clock.now_us() + limit_us, self._order, attempt, kind))
 
@@ -204,28 +202,27 @@ class Tasks:
         if attempt.abandoned or self._running.get(key) is not attempt:
             return None
         del self._running[key]
-        common: dict[str, Any] = {
-            "seq": attempt.seq,
-            "attempt": attempt.number,
-            "identity": self._identity,
-            "started_at": attempt.started_at,
-        }
         match outcome:
             case Returned():
-                return Ended(attempt, CompleteActivity(result=outcome.result, **common), None)
+                return Ended(attempt, CompleteActivity(result=outcome.result, **self._common(attempt)), None)
             case Cancelled():
-                return Ended(attempt, ReportActivityCanceled(details=outcome.details, **common), None)
+                return Ended(
+                    attempt, ReportActivityCanceled(details=outcome.details, **self._common(attempt)), None
+                )
             case Raised():
                 return self._failed(attempt, outcome.failure)
 
-    def _failed(self, attempt: Attempt, failure: Failure) -> Ended:
-        now = self._clock.now_us()
-        common: dict[str, Any] = {
+    def _common(self, attempt: Attempt) -> dict[str, Any]:
+        return {
             "seq": attempt.seq,
             "attempt": attempt.number,
             "identity": self._identity,
             "started_at": attempt.started_at,
         }
+
+    def _failed(self, attempt: Attempt, failure: Failure) -> Ended:
+        now = self._clock.now_us()
+        common = self._common(attempt)
         if attempt.cancel_requested:
             return Ended(attempt, ReportActivityCanceled(**common), None)
         decision = next_attempt(

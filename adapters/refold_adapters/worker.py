@@ -343,10 +343,13 @@ class Worker:
             self._next_due = None
             self._look = True
             return 0
-        times = [self._next_due, self._tasks.next_limit_at(), self._session.renew_at]
-        waits = [clock.seconds_until(at) for at in times if at is not None]
-        seconds = [wait for wait in waits if wait is not None]
-        return max(0.0, min([*seconds, POLL_SECONDS]))
+        times = [
+            at
+            for at in (self._next_due, self._tasks.next_limit_at(), self._session.renew_at)
+            if at is not None
+        ]
+        wait = clock.seconds_until(min(times)) if times else None
+        return POLL_SECONDS if wait is None else min(wait, POLL_SECONDS)
 
     def _claim(self) -> None:
         """Take what the store has for this worker."""
