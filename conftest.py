@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.feature_rows import unproven
+
 # The contract of stores is a suite that ships: its asserts are to explain themselves like those of the tests here.
 pytest.register_assert_rewrite("refold_adapters.contract")
 
@@ -15,3 +17,28 @@ pytest.register_assert_rewrite("refold_adapters.contract")
 settings.register_profile("refold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("slow", settings.get_profile("refold"), max_examples=10_000)
 settings.load_profile("refold")
+
+#: The tests that have passed, without their parameters.
+_passed: dict[str, bool] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note what has passed; the process that reports hears of the tests of all processes."""
+    if report.when == "call":
+        name = report.nodeid.partition("[")[0]
+        _passed[name] = report.passed and _passed.get(name, True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """After a run of the whole suite, every test that the table of features names must have run and passed."""
+    config = session.config
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    if hasattr(config, "workerinput") or not is_whole or exitstatus or config.option.collectonly:
+        return
+    if missing := unproven(_passed):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        writer = config.get_terminal_writer()
+        writer.line()
+        for each in missing:
+            writer.line(f"FAILED {each} is named in the table of features, and did not run and pass")
