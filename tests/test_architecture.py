@@ -84,8 +84,19 @@ LAYERS = (
     ),
     *("state", "evolve", "carry", "decide", "divergence"),
     *("unyielded", "effects", "waits", "inbound", "declare", "others", "author", "saga"),
-    *("tape", "branches", "outcomes", "children", "combine", "scheduler", "mail", "own_run", "performers"),
-    *("closing", "interpreter", "leaving"),
+    *(
+        "tape",
+        "branches",
+        "outcomes",
+        "children",
+        "bugs",
+        "handlers",
+        "combine",
+        "scheduler",
+        "mail",
+        "updates",
+    ),
+    *("own_run", "performers", "closing", "interpreter", "leaving"),
     *("waiting", "execution"),
 )
 

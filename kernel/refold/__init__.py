@@ -8,6 +8,7 @@ around :class:`Execution`.
 from refold.author import (
     Handle,
     Outcome,
+    all_handlers_finished,
     all_of,
     all_settled,
     any_of,
@@ -61,7 +62,8 @@ from refold.failures import (
     TimeoutType,
     WorkflowAlreadyStartedError,
 )
-from refold.inbound import Query, Signal
+from refold.handlers import Handling
+from refold.inbound import Query, Signal, Update
 from refold.others import (
     ChildWorkflowHandle,
     ExternalWorkflowHandle,
@@ -75,6 +77,7 @@ from refold.others import (
 from refold.policies import (
     ActivityCancellationType,
     ActivityOptions,
+    HandlerUnfinishedPolicy,
     ParentClosePolicy,
     RetryDecision,
     RetryPolicy,
@@ -113,6 +116,8 @@ __all__ = [
     "Failure",
     "FailureError",
     "Handle",
+    "HandlerUnfinishedPolicy",
+    "Handling",
     "HistoryError",
     "InputPolicy",
     "MessageError",
@@ -138,6 +143,7 @@ __all__ = [
     "TimeoutError",
     "TimeoutType",
     "Turn",
+    "Update",
     "Waiting",
     "Workflow",
     "WorkflowAlreadyStartedError",
@@ -149,6 +155,7 @@ __all__ = [
     "WorkflowTaskError",
     "__version__",
     "activity",
+    "all_handlers_finished",
     "all_of",
     "all_settled",
     "any_of",

@@ -47,6 +47,7 @@ from refold.waits import (
     Start,
     Step,
     WaitCondition,
+    WaitHandlers,
     WorkflowInfo,
 )
 
@@ -177,6 +178,11 @@ def wait_until(predicate: Callable[[], bool], *, timeout: timedelta | None = Non
     if timeout is None:
         return condition
     return with_timeout(condition, timeout)
+
+
+def all_handlers_finished() -> WaitHandlers:
+    """Wait until no handler of a signal or an update is at work; for the end of a workflow, not for handlers (RF1117)."""
+    return WaitHandlers()
 
 
 def _checked(steps: tuple[Any, ...], name: str, *, least: int = 0) -> tuple[Any, ...]:

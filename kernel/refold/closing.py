@@ -5,17 +5,16 @@ One rule: nothing is decided here of the workflow's own; it has returned or rais
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from refold import events as ev
 from refold.branches import discard
+from refold.bugs import recorded_failure
 from refold.carry import retry_fields
-from refold.declare import WorkflowDefinition
-from refold.errors import RefoldError
-from refold.failures import CancelledError, ContinueAsNewError, FailureError, failure_of
+from refold.failures import CancelledError, ContinueAsNewError
 from refold.own_run import continued
 from refold.payloads import encode
-from refold.scheduler import Scheduler, task_error
+from refold.scheduler import Scheduler
 from refold.tape import encoded
 
 
@@ -63,29 +62,11 @@ def _terminal_event(
         return ev.WorkflowExecutionCanceled, {"details": encoded(error.details)}
     if isinstance(error, ContinueAsNewError):
         return ev.WorkflowExecutionContinuedAsNew, continued(run, error)
-    if _fails_the_run(run.definition, error):
-        failure = failure_of(error)
-        started, at = run.ledger.started, run.tape.at
-        assert started is not None
-        asked = run.ledger.cancel_requests > 0
-        return ev.WorkflowExecutionFailed, {
-            "failure": failure,
-            **retry_fields(started, failure, at=at, cancel_requested=asked),
-        }
-    if isinstance(error, RefoldError):
-        raise error
-    raise task_error(
-        "RF1110",
-        f"{run.definition.name} raised {type(error).__name__}: {error}",
-        why="an error that is not a failure is taken for a bug: the run is not failed, it waits for mended code",
-        fix="mend the code and restart the worker; to fail the run, raise ApplicationError or list the type in"
-        " failure_exception_types",
-        error=error,
-    ) from error
-
-
-def _fails_the_run(definition: WorkflowDefinition[..., Any], error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        return all(_fails_the_run(definition, inner) for inner in group.exceptions)
-    return isinstance(error, (FailureError, CancelledError, *definition.failure_exception_types))
+    failure = recorded_failure(run.definition, run.definition.name, error)
+    started, at = run.ledger.started, run.tape.at
+    assert started is not None
+    asked = run.ledger.cancel_requests > 0
+    return ev.WorkflowExecutionFailed, {
+        "failure": failure,
+        **retry_fields(started, failure, at=at, cancel_requested=asked),
+    }

@@ -24,8 +24,9 @@ from refold.events import (
     TimerStarted,
 )
 from refold.failures import CancelledError, ContinueAsNewError, FailureError
+from refold.handlers import handler_ended
 from refold.policies import ActivityCancellationType
-from refold.waits import Combine, ReceiveSignal, WaitCondition
+from refold.waits import Combine, ReceiveSignal, WaitCondition, WaitHandlers
 
 if TYPE_CHECKING:
     from refold.scheduler import Scheduler
@@ -157,9 +158,9 @@ def _end(run: Scheduler, branch: Branch, value: Any, error: BaseException | None
         run.notify(run.deliver, joiner, branch.value, branch.error)
     branch.joiners = None
     parent = branch.parent
-    if parent is None or (branch.handler and not parent.handler):
-        if branch.error is not None and run.outcome is None:
-            run.outcome = (None, branch.error)  # a failing handler fails the run
+    assert parent is not None, "only the main branch has none"
+    if branch.handler and not parent.handler:
+        handler_ended(run, branch)
         return
     if parent.closing is not None and not parent.ended and not parent.unwinding:
         _end(run, parent, *parent.closing)
@@ -220,7 +221,7 @@ def cancel_wait(run: Scheduler, waiter: Waiter) -> bool:
                 _record(run, waiter, TimerCanceled, wait.seq)
         case ReceiveSignal():
             run.receivers[wait.name].remove(waiter)
-        case WaitCondition():
+        case WaitCondition() | WaitHandlers():
             run.conditions[:] = [entry for entry in run.conditions if entry[0] is not waiter]
         case Gathering():
             return _cancel_gathering(run, wait)

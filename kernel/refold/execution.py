@@ -27,7 +27,8 @@ from refold.declare import WorkflowDefinition
 from refold.divergence import InputPolicy, Waits
 from refold.errors import HistoryError, MessageError, QueryError, RefoldError
 from refold.evolve import apply, corrupt, outstanding
-from refold.failures import CancelledError
+from refold.failures import CancelledError, Failure
+from refold.handlers import Handling, unfinished
 from refold.inbound import Query
 from refold.interpreter import run_turn
 from refold.leaving import carried, commands_of, last_commands
@@ -38,6 +39,7 @@ from refold.source import traceback_frames
 from refold.state import ExecutionState, Ledger, is_terminal
 from refold.tape import Tape
 from refold.unyielded import MAKER, ReadOnly, Recorder
+from refold.updates import refusal
 from refold.waiting import Waiting, waiting
 from refold.waits import Log
 
@@ -73,6 +75,10 @@ class Turn:
     closed: ev.HistoryEvent | None
     #: The run that follows, where this turn closed the run and one does; made in the same commit.
     next: NextRun | None = None
+    #: Why an update was refused: there is no event of it, and nothing has changed.
+    rejected: Failure | None = None
+    #: If the turn closed the run: the messages whose handlers were still at work, in the order in which those began.
+    unfinished: Sequence[Handling] = ()
 
 
 class Execution:
@@ -141,6 +147,10 @@ class Execution:
         run.logs = []
         if not externals:
             return self._made(length_before, [], [])
+        if isinstance(externals[0], ev.WorkflowExecutionUpdateAccepted):
+            refused = self._refused(externals[0])
+            if refused is not None:
+                return attrs.evolve(self._made(length_before, [], []), rejected=refused)
         if (other := self._other_type(externals[0])) is not None:
             raise MessageError(
                 "RF3003",
@@ -155,6 +165,13 @@ class Execution:
         complaints = self._drive(lambda: self._live(externals))
         written, tape.written = tape.written, []
         return self._made(length_before, written, complaints)
+
+    def _refused(self, event: ev.WorkflowExecutionUpdateAccepted) -> Failure | None:
+        self._driving = True
+        try:
+            return refusal(self._run, event)
+        finally:
+            self._driving = False
 
     def _live(self, externals: Sequence[ev.HistoryEvent]) -> list[str]:
         recorder = self._run.recorder
@@ -182,6 +199,7 @@ class Execution:
             complaints=tuple(complaints),
             closed=closed,
             next=None if closed is None else next_run(ledger, carried(self._run, closed)),
+            unfinished=() if closed is None else unfinished(self._run),
         )
 
     def _replay(self, history: Sequence[ev.HistoryEvent]) -> None:

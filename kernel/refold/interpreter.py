@@ -22,6 +22,7 @@ from refold.outcomes import activity_error
 from refold.performers import register_performers
 from refold.scheduler import Scheduler
 from refold.state import Ledger
+from refold.updates import accepted
 
 register_performers()
 
@@ -61,6 +62,8 @@ def _apply_message(run: Scheduler, event: ev.HistoryEvent) -> None:
             run.notify(_begin, run, event)
         case ev.WorkflowExecutionSignaled():
             arrived(run, event)
+        case ev.WorkflowExecutionUpdateAccepted():
+            accepted(run, event)
         case ev.WorkflowExecutionCancelRequested():
             run.notify(_cancel_main, run, event)
         case _:

@@ -15,6 +15,7 @@ from refold.branches import WAITING, Branch, Waiter
 from refold.effects import Effect
 from refold.errors import DefinitionError
 from refold.events import WorkflowExecutionSignaled
+from refold.handlers import Handling, start_handler
 from refold.source import yield_site
 from refold.waits import HandleSignal, ReceiveSignal
 
@@ -69,12 +70,8 @@ def add_handler(run: Scheduler, waiter: Waiter, branch: Branch, effect: HandleSi
 
 
 def _handle(run: Scheduler, effect: HandleSignal, event: WorkflowExecutionSignaled) -> None:
-    """Run a handler for one signal, as a branch below the main one."""
-    generator = _calls(effect, event)
-    branch = run.spawn(generator, run.main)
-    branch.handler = True
-    branch.joined = True
-    run.resume(branch)
+    handling = Handling("signal", event.signal_name, event.event_id, effect.unfinished_policy)
+    start_handler(run, _calls(effect, event), handling)
 
 
 def _calls(effect: HandleSignal, event: WorkflowExecutionSignaled) -> Any:

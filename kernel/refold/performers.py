@@ -16,6 +16,7 @@ from refold import children, own_run
 from refold import events as ev
 from refold.author import Handle
 from refold.branches import WAITING, Branch, Gathering, Slot, Thrown, Waiter
+from refold.bugs import task_error
 from refold.combine import cancel_branch, result_of, settle
 from refold.effects import AskPatch, Effect, RecordMarker, ScheduleActivity, StartTimer
 from refold.errors import DefinitionError, RefoldError, WorkflowTaskError
@@ -23,10 +24,11 @@ from refold.mail import add_handler, receive
 from refold.payloads import encode
 from refold.policies import DELAY_US_MAX, instant
 from refold.prng import Random, seed_for, uuid4_for
-from refold.scheduler import PERFORMERS, Scheduler, task_error
+from refold.scheduler import PERFORMERS, Scheduler
 from refold.source import yield_site
 from refold.tape import encoded
 from refold.unyielded import MAKER, ReadOnly
+from refold.updates import add_update_handler
 from refold.waits import (
     AnswerQuery,
     CancelStep,
@@ -35,6 +37,7 @@ from refold.waits import (
     DrawUuid,
     Group,
     HandleSignal,
+    HandleUpdate,
     Join,
     Log,
     Now,
@@ -44,6 +47,7 @@ from refold.waits import (
     Start,
     Step,
     WaitCondition,
+    WaitHandlers,
 )
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -141,7 +145,21 @@ def _ask_patch(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskPatch)
 
 def _wait_condition(run: Scheduler, waiter: Waiter, branch: Branch, effect: WaitCondition) -> Any:
     waiter.wait = effect
-    run.conditions.append((waiter, effect))
+    run.conditions.append((waiter, effect.predicate))
+    return WAITING
+
+
+def _wait_handlers(run: Scheduler, waiter: Waiter, branch: Branch, effect: WaitHandlers) -> Any:
+    if branch.handler:
+        raise DefinitionError(
+            "RF1117",
+            "all_handlers_finished() was yielded in a handler",
+            why="it would wait for itself, for ever",
+            fix="wait in the workflow, before it returns",
+            where=yield_site(branch.generator),
+        )
+    waiter.wait = effect
+    run.conditions.append((waiter, lambda: not run.handling))
     return WAITING
 
 
@@ -323,7 +341,9 @@ _TABLE: dict[type[Effect[Any]], Callable[..., Any]] = {
     AskPatch: _ask_patch,
     ReceiveSignal: receive,
     HandleSignal: add_handler,
+    HandleUpdate: add_update_handler,
     WaitCondition: _wait_condition,
+    WaitHandlers: _wait_handlers,
     AnswerQuery: _answer_query,
     Group: _group,
     Shield: _shield,

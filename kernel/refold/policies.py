@@ -25,6 +25,15 @@ _MICROSECOND = timedelta(microseconds=1)
 DELAY_US_MAX = 100 * 365 * 24 * 3600 * 1_000_000
 
 
+class HandlerUnfinishedPolicy(str, Enum):
+    """What is said of a handler of a signal or an update that is still at work when its run ends; it is closed either way."""
+
+    #: A worker logs a warning.
+    WARN_AND_ABANDON = "WARN_AND_ABANDON"
+    #: Nothing.
+    ABANDON = "ABANDON"
+
+
 class ActivityCancellationType(str, Enum):
     """What a workflow does about an activity when the branch that waits for it is cancelled."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from refold import source
 from refold.branches import WAITING, Branch, Thrown, Waiter
+from refold.bugs import task_error
 from refold.children import Child
 from refold.combine import branch_ended, settle
 from refold.declare import WorkflowDefinition
@@ -32,10 +33,21 @@ from refold.effects import (
 from refold.errors import DefinitionError, WorkflowTaskError
 from refold.events import WorkflowExecutionCancelRequested, WorkflowExecutionSignaled
 from refold.failures import CancelledError
+from refold.handlers import Handling
 from refold.state import Ledger
 from refold.tape import Tape
 from refold.unyielded import MAKER, ReadOnly, Recorder
-from refold.waits import AnswerQuery, Group, HandleSignal, Join, Log, ReceiveSignal, WaitCondition
+from refold.waits import (
+    AnswerQuery,
+    Group,
+    HandleSignal,
+    HandleUpdate,
+    Join,
+    Log,
+    ReceiveSignal,
+    WaitCondition,
+    WaitHandlers,
+)
 
 #: Deepest chain of ``yield from``; far below Python's own limit, which depends on the caller's stack.
 CHAIN_MAX = 200
@@ -45,7 +57,7 @@ ANSWERS_MAX = 100_000
 #: Effects at which a pending cancel request is delivered instead of performing them: those that may wait.
 _BLOCKING: frozenset[type[Effect[Any]]] = frozenset(
     {
-        *(ScheduleActivity, StartTimer, ReceiveSignal, WaitCondition, Group, Join),
+        *(ScheduleActivity, StartTimer, ReceiveSignal, WaitCondition, WaitHandlers, Group, Join),
         *(StartChildWorkflow, JoinChild, SignalExternal, CancelExternal),
     }
 )
@@ -69,6 +81,7 @@ class Scheduler:
         "definition",
         "draws",
         "handlers",
+        "handling",
         "ledger",
         "logs",
         "mailbox",
@@ -81,6 +94,7 @@ class Scheduler:
         "recorder",
         "requests",
         "tape",
+        "update_handlers",
         "waits",
     )
 
@@ -103,7 +117,10 @@ class Scheduler:
         self.handlers: dict[str, HandleSignal] = {}
         #: The cancel requests of the run, in order.
         self.cancels: list[WorkflowExecutionCancelRequested] = []
-        self.conditions: list[tuple[Waiter, WaitCondition]] = []
+        self.update_handlers: dict[str, HandleUpdate] = {}
+        #: The messages whose handlers are at work, by branch.
+        self.handling: dict[int, Handling] = {}
+        self.conditions: list[tuple[Waiter, Callable[[], bool]]] = []
         self.queries: dict[str, AnswerQuery] = {}
         #: Answers given to ``patched``, by id.
         self.patches: dict[str, bool] = {}
@@ -241,16 +258,18 @@ class Scheduler:
                 position += 1
                 action(*args)
             queue.clear()
-            if not self.conditions or self.outcome is not None or not self._judge():
+            if not self.conditions or not self._judge():
                 return
 
     def _judge(self) -> bool:
-        """Resume the first branch whose condition holds; False if none does."""
-        for position, (waiter, condition) in enumerate(self.conditions):
+        """Resume the first branch whose condition holds; False if none does.  After the end, only handlers are asked."""
+        for position, (waiter, holds_now) in enumerate(self.conditions):
+            if self.outcome is not None and not _in_handler(waiter):
+                continue
             error: BaseException | None = None
             token = MAKER.set(ReadOnly("a condition"))
             try:
-                holds = condition.predicate()
+                holds = holds_now()
             except Exception as raised:
                 if isinstance(raised, _NEVER_A_RESULT):
                     raise _limit_hit(raised) from raised
@@ -267,12 +286,8 @@ class Scheduler:
         return False
 
 
-def task_error(code: str, what: str, *, why: str, fix: str, error: BaseException) -> WorkflowTaskError:
-    """An error for a bug in workflow code, with the user's frames."""
-    frames = tuple(source.traceback_frames(error))
-    found = WorkflowTaskError(code, what, why=why, fix=fix, where=frames[-1] if frames else None)
-    found.frames = frames
-    return found
+def _in_handler(waiter: Waiter) -> bool:
+    return waiter.handler if isinstance(waiter, Branch) else waiter.branch.handler
 
 
 def _limit_hit(error: BaseException) -> WorkflowTaskError:

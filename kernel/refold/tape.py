@@ -48,6 +48,7 @@ _COMPARED: dict[type[ev.HistoryEvent], tuple[tuple[str, ...], tuple[str, ...]]] 
     ev.ExternalWorkflowCommandCanceled: (("seq", "branch"), ()),
     ev.WorkflowPropertiesModified: (("seq", "branch"), ("memo",)),
     ev.UpsertWorkflowSearchAttributes: (("seq", "branch"), ("search_attributes",)),
+    ev.WorkflowExecutionUpdateCompleted: (("update_id",), ("result", "failure")),
     ev.WorkflowExecutionCompleted: ((), ("result", "unreceived")),
     ev.WorkflowExecutionFailed: ((), ("failure", "unreceived")),
     ev.WorkflowExecutionCanceled: ((), ("details", "unreceived")),

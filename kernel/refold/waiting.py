@@ -19,7 +19,7 @@ from refold.events import (
 )
 from refold.policies import instant
 from refold.source import user_frames
-from refold.waits import Combine, ReceiveSignal, WaitCondition
+from refold.waits import Combine, ReceiveSignal, WaitCondition, WaitHandlers
 
 #: How many steps of one combinator are named.
 STEPS_SHOWN = 5
@@ -72,6 +72,8 @@ def _words(waiter: Waiter) -> str:
             return f"signal {name!r}"
         case WaitCondition():
             return "condition"
+        case WaitHandlers():
+            return "handlers to finish"
         case Branch() as branch:
             return f"step {branch.id}"
         case Gathering() as gathering:

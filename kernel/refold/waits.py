@@ -16,7 +16,7 @@ import attrs
 
 from refold.effects import Effect, Workflow
 from refold.payloads import Plain
-from refold.policies import RetryPolicy
+from refold.policies import HandlerUnfinishedPolicy, RetryPolicy
 from refold.prng import Random
 from refold.unyielded import MAKER
 
@@ -47,6 +47,24 @@ class HandleSignal(Effect[None]):
     decode: Callable[[list[Plain]], Any] = attrs.field(eq=False)
     handler: Callable[..., Any] = attrs.field(eq=False)
     takes_payload: bool = True
+    unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON
+
+
+@attrs.frozen(weakref_slot=False)
+class HandleUpdate(Effect[None]):
+    """From now on, give every update of a name that its validator accepts to a handler, whose result answers it."""
+
+    name: str
+    decode: Callable[[list[Plain]], Any] = attrs.field(eq=False)
+    handler: Callable[..., Any] = attrs.field(eq=False)
+    takes_payload: bool = True
+    validator: Callable[..., object] | None = attrs.field(default=None, eq=False)
+    unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON
+
+
+@attrs.frozen(weakref_slot=False)
+class WaitHandlers(Effect[None]):
+    """Wait until no handler of a message is at work."""
 
 
 @attrs.frozen(weakref_slot=False)

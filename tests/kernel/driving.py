@@ -26,6 +26,7 @@ from refold import (
     Query,
     Signal,
     Turn,
+    Update,
     Waiting,
     WorkflowDefinition,
     fold,
@@ -45,6 +46,7 @@ from refold.messages import (
     StartWorkflow,
     TerminateWorkflow,
     TimeOutActivity,
+    UpdateWorkflow,
 )
 from refold.payloads import Plain
 
@@ -68,6 +70,16 @@ def signalled(signal: Signal[Any] | str, payload: object = None, **fields: Any) 
     if isinstance(signal, str):
         return SignalWorkflow(signal_name=signal, input=[] if payload is None else [payload], **fields)
     return SignalWorkflow(signal_name=signal.name, input=signal.encode(payload), **fields)
+
+
+def updated(
+    update: Update[Any, Any] | str, payload: object = None, *, id: str = "u-1", **fields: Any
+) -> UpdateWorkflow:
+    """The message that brings an update."""
+    if isinstance(update, str):
+        plain = [] if payload is None else [payload]
+        return UpdateWorkflow(update_id=id, update_name=update, input=plain, **fields)
+    return UpdateWorkflow(update_id=id, update_name=update.name, input=update.encode(payload), **fields)
 
 
 def cancel_asked(**fields: Any) -> CancelWorkflow:
@@ -150,6 +162,10 @@ class Driven:
     def signal(self, signal: Signal[Any] | str, payload: object = None, **fields: Any) -> Turn:
         """A turn with one signal."""
         return self.turn(signalled(signal, payload, **fields))
+
+    def update(self, update: Update[Any, Any] | str, payload: object = None, **fields: Any) -> Turn:
+        """A turn of one update."""
+        return self.turn(updated(update, payload, **fields))
 
     def cancel(self) -> Turn:
         """A turn with one cancel request."""
@@ -234,6 +250,12 @@ class Driven:
         """Why the run failed."""
         assert isinstance(self.closed, ev.WorkflowExecutionFailed), self.closed
         return self.closed.failure
+
+    @property
+    def answers(self) -> dict[str, Plain]:
+        """What the updates that have ended came to, by id: the result, or the failure."""
+        ended = [each for each in self.history if isinstance(each, ev.WorkflowExecutionUpdateCompleted)]
+        return {each.update_id: each.result if each.failure is None else each.failure for each in ended}
 
     @property
     def unreceived(self) -> list[int]:
