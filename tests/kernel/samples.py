@@ -16,11 +16,14 @@ from refold import (
     ActivityError,
     ApplicationError,
     CancelledError,
+    HandlerUnfinishedPolicy,
     Saga,
     TimeoutError,
+    Update,
     Workflow,
     WorkflowDefinition,
     __version__,
+    all_handlers_finished,
     all_of,
     all_settled,
     any_of,
@@ -44,6 +47,7 @@ from refold import (
 )
 from refold.codec import encode_events
 from refold.events import HistoryEvent
+from refold.messages import PauseWorkflow, TimeOutWorkflow, UnpauseWorkflow, UpdateWorkflowOptions
 from tests.kernel.driving import Driven, cancel_asked, drive, signalled
 from tests.kernel.parts import (
     HOUR,
@@ -60,6 +64,9 @@ from tests.kernel.parts import (
     reserve,
     status,
 )
+
+raising = Update("raising", int, result_type=int)
+closing_time = Update("closing_time")
 
 #: Histories as each release recorded them.
 GOLDEN = Path(__file__).parent / "golden"
@@ -233,6 +240,55 @@ def branches_cancelled(run: Driven) -> None:
     run.complete("reserve", "kept")
 
 
+# Updates: accepted, refused and cut off; pauses; options from outside ---------------------------------------------------------
+
+
+@workflow
+def keeping_shop() -> Workflow[list[int]]:
+    prices: list[int] = []
+    closing = False
+
+    def check(price: int) -> None:
+        if price <= 0:
+            raise ApplicationError("too cheap", price, type="TooCheap")
+
+    def set_price(price: int) -> Workflow[int]:
+        prices.append((yield from charge(price)))
+        return sum(prices)
+
+    def close() -> None:
+        nonlocal closing
+        closing = True
+
+    yield from raising.handle(set_price, validator=check)
+    yield from number.handle(set_price, unfinished_policy=HandlerUnfinishedPolicy.ABANDON)
+    yield from closing_time.handle(close)
+    yield from wait_until(lambda: closing)
+    if (yield from info()).cancel_requested:
+        return prices
+    yield from all_handlers_finished()
+    return prices
+
+
+def shop_kept(run: Driven) -> None:
+    run.update(raising, 0, id="refused")
+    run.update(raising, 5, id="a")
+    run.update(raising, 6, id="b", identity="me", request_id="q")
+    run.turn(PauseWorkflow(reason="lunch", identity="me", request_id="p"), run.completed("charge", 5))
+    run.turn(UpdateWorkflowOptions(options={"build_id": "b-2"}))
+    run.turn(
+        UnpauseWorkflow(reason="back"), signalled(number, 7), run.failed("charge", ApplicationError("no"))
+    )
+    run.update(closing_time, id="c")
+    run.complete("charge", 7)
+
+
+def shop_closed_early(run: Driven) -> None:
+    run.update(raising, 5, id="a")
+    run.signal(number, 6)
+    run.turn(TimeOutWorkflow(retry_state="TIMEOUT"))
+
+
 # Answers: everything that is asked and decided within a turn ------------------------------------------------------------------
 
 
@@ -267,6 +323,8 @@ SAMPLES: dict[str, Sample] = {
     "a tally that runs out of time": Sample(tallying, (7,), tally_timed_out),
     "branches that unwind": Sample(branching, (), branches_unwind),
     "branches of a cancelled run": Sample(branching, (), branches_cancelled),
+    "a shop that is kept": Sample(keeping_shop, (), shop_kept),
+    "a shop that is closed early": Sample(keeping_shop, (), shop_closed_early),
     "answers drawn in three rounds": Sample(drawing, (3,), drawn),
 }
 
