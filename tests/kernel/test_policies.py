@@ -215,6 +215,36 @@ def test_a_delay_that_the_failure_asks_for_does_not_pass_schedule_to_close() -> 
     assert RetryDecision(None, RetryState.TIMEOUT) == after(1, failure, schedule_to_close_timeout=seconds(10))
 
 
+def test_an_activity_at_most_once_is_never_begun_again() -> None:
+    options = ActivityOptions(at_most_once=True)
+    expected = RetryDecision(None, RetryState.MAXIMUM_ATTEMPTS_REACHED)
+    for failure in (Failure("application", "no"), Failure("application", "no", next_retry_delay_us=0)):
+        assert expected == next_attempt(options, failure, attempt=1, elapsed_us=0)
+    asked = next_attempt(options, Failure("application"), attempt=1, elapsed_us=0, cancel_requested=True)
+    assert RetryDecision(None, RetryState.CANCEL_REQUESTED) == asked
+
+
+def test_no_attempt_begins_after_the_budget_of_the_policy() -> None:
+    options = ActivityOptions(retry_policy=RetryPolicy(expiration_interval=seconds(10)))
+    failure = Failure("application", "no")
+    assert RetryDecision(1_000_000) == next_attempt(options, failure, attempt=1, elapsed_us=8_999_999)
+    late = next_attempt(options, failure, attempt=1, elapsed_us=9_000_000)
+    assert RetryDecision(None, RetryState.TIMEOUT) == late
+
+
+def test_jitter_shortens_a_delay_by_up_to_its_part_and_differs_by_key_and_attempt() -> None:
+    policy = RetryPolicy(initial_interval=seconds(100), backoff_coefficient=1, jitter=0.25)
+    delays = [backoff_us(policy, attempt, key=key) for key in ("a", "b") for attempt in range(1, 50)]
+    assert 98 == len(set(delays))
+    assert 75_000_000 <= min(delays) < 80_000_000
+    assert 95_000_000 < max(delays) <= 100_000_000
+    assert backoff_us(policy, 1, key="a") == backoff_us(policy, 1, key="a")
+    decided = next_attempt(
+        ActivityOptions(retry_policy=policy), Failure("application"), attempt=1, elapsed_us=0, key="b"
+    )
+    assert RetryDecision(backoff_us(policy, 1, key="b")) == decided
+
+
 @pytest.mark.parametrize(
     ("changes", "state"),
     [
@@ -251,6 +281,8 @@ def policies(draw: st.DrawFn) -> RetryPolicy:
         maximum_interval=draw(st.none() | DURATIONS.filter(lambda maximum: maximum >= initial)),
         maximum_attempts=draw(st.integers(0, 10**9)),
         non_retryable_error_types=draw(st.lists(st.text(max_size=5), max_size=3)),
+        jitter=draw(st.just(0.0) | st.floats(0.0, 1.0)),
+        expiration_interval=draw(st.none() | DURATIONS),
     )
 
 
@@ -272,6 +304,8 @@ def test_a_policy_reads_back_as_itself(policy: RetryPolicy) -> None:
         heartbeat_timeout=st.none() | DURATIONS,
         retry_policy=policies(),
         cancellation_type=st.sampled_from(ActivityCancellationType),
+        at_most_once=st.booleans(),
+        local=st.booleans(),
     )
 )
 def test_options_read_back_as_themselves(options: ActivityOptions) -> None:
@@ -333,6 +367,13 @@ def test_options_are_written_as_integers_and_text() -> None:
         (
             {"maximum_attempts": -1},
             "maximum_attempts is not acceptable: -1 is not a whole number of at least 0",
+        ),
+        ({"jitter": -0.1}, "jitter is not acceptable: -0.1 is not a number from 0 to 1"),
+        ({"jitter": 1.1}, "1.1 is not a number from 0 to 1"),
+        ({"jitter": float("nan")}, "nan is not a number from 0 to 1"),
+        (
+            {"expiration_interval": timedelta(0)},
+            "expiration_interval is not acceptable: 0:00:00 is not positive",
         ),
         ({"maximum_attempts": 1.5}, "1.5 is not a whole number of at least 0"),
         ({"maximum_attempts": True}, "True is not a whole number of at least 0"),
