@@ -17,6 +17,11 @@ from typing import Any, Self
 ROOT = Path(__file__).parent.parent
 
 
+def _environment() -> dict[str, str]:
+    """That of this process, but that compiled code is kept: an installed package has been compiled, and start-up is measured."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def peers_python() -> Path:
     """The interpreter that has them: ``REFOLD_BENCH_PEERS``, or that of ``make bench-peers``."""
     return Path(os.environ.get("REFOLD_BENCH_PEERS", ROOT / ".venv-peers" / "bin" / "python"))
@@ -29,6 +34,7 @@ class Driver:
         self._process = subprocess.Popen(
             [str(python or sys.executable), "-m", f"benchmarks.{module}", *args],
             cwd=ROOT,
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

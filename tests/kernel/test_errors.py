@@ -169,7 +169,7 @@ TEXTS: dict[str, tuple[Callable[[], Any], str]] = {
         said(
             "RF1301: a value cannot be stored: the float nan is not a number that JSON has (at $.orders[0].lines[0].count)",
             why="payloads are kept as JSON, without pickle, and must read back the same everywhere",
-            fix="pass plain data, an attrs class or dataclass, an enum, datetime, timedelta, Decimal, UUID or bytes",
+            fix="pass plain data, an attrs class, dataclass or Pydantic model, an enum, datetime, timedelta, Decimal, UUID or bytes",
         ),
     ),
     "RF1301 of an event": (
