@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -75,6 +76,10 @@ class Attempt:
         return self.activity.fn(*self.activity.decode_input(self.input))
 
 
+#: What a thread is given to do; it goes on with the attempt that the job answers with.
+ThreadJob: TypeAlias = Callable[[], Attempt | None]
+
+
 class ActivityRunner:
     """Carries out attempts; ``report`` is called once for each, on some thread that has other things to do.
 
@@ -91,6 +96,10 @@ class ActivityRunner:
     ) -> None:
         self._report = report
         self._report_in_thread = report_in_thread
+        #: Jobs that threads have been given and not yet done.
+        self._busy = 0
+        self._max_threads = max_threads
+        self._closed = False
         self._holds = False
         self._held: Attempt | None = None
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="refold-activity")
@@ -109,7 +118,16 @@ class ActivityRunner:
             case _ if self._holds and self._held is None:
                 self._held = attempt
             case _:
-                self._threads.submit(self._run_in_thread, attempt)
+                with self._lock:
+                    self._give(partial(self._carry_out, attempt))
+
+    def lend(self, job: ThreadJob) -> bool:
+        """Have a job done, and the attempt carried out that it answers with, by a thread that is free; False if none is."""
+        with self._lock:
+            is_free = self._busy < self._max_threads and not self._closed
+            if is_free:
+                self._give(job)
+        return is_free
 
     def hold_one(self) -> None:
         """From now on keep back the first attempt for a thread, until :meth:`held_one` takes it away."""
@@ -122,8 +140,9 @@ class ActivityRunner:
 
     def shutdown(self) -> None:
         """Stop the pools without waiting for attempts that do not stop."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
+            self._closed = True
+            self._threads.shutdown(wait=False, cancel_futures=True)
             processes, loop = self._processes, self._loop
             self._processes = self._loop = None
         if processes is not None:
@@ -133,15 +152,26 @@ class ActivityRunner:
 
     # Threads --------------------------------------------------------------------------------------------------------
 
-    def _run_in_thread(self, first: Attempt) -> None:
-        attempt: Attempt | None = first
-        while attempt is not None:
-            token = CURRENT.set(attempt.context)
-            try:
-                outcome = _outcome(attempt.call)
-            finally:
-                CURRENT.reset(token)
-            attempt = self._report_in_thread(attempt, outcome)
+    def _give(self, job: ThreadJob) -> None:
+        self._busy += 1
+        self._threads.submit(self._run_in_thread, job)
+
+    def _run_in_thread(self, job: ThreadJob) -> None:
+        try:
+            attempt = job()
+            while attempt is not None:
+                attempt = self._carry_out(attempt)
+        finally:
+            with self._lock:
+                self._busy -= 1
+
+    def _carry_out(self, attempt: Attempt) -> Attempt | None:
+        token = CURRENT.set(attempt.context)
+        try:
+            outcome = _outcome(attempt.call)
+        finally:
+            CURRENT.reset(token)
+        return self._report_in_thread(attempt, outcome)
 
     # Coroutines -----------------------------------------------------------------------------------------------------
 

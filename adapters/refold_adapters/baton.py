@@ -39,6 +39,11 @@ class Baton:
         """Whether it is this thread that drives."""
         return self._holder == threading.get_ident()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody drives at this moment."""
+        return not self._lock.locked()
+
     def grab(self) -> bool:
         """Take the baton if nobody has it; whether it was taken."""
         if not self._lock.acquire(blocking=False):

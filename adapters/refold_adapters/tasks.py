@@ -20,7 +20,15 @@ from refold.events import ActivityTaskScheduled
 from refold.messages import CompleteActivity, FailActivity, Message, ReportActivityCanceled, TimeOutActivity
 from refold.policies import microseconds
 from refold_adapters.activity_context import ActivityContext, ActivityInfo
-from refold_adapters.attempts import ActivityRunner, Attempt, AttemptOutcome, Cancelled, Raised, Returned
+from refold_adapters.attempts import (
+    ActivityRunner,
+    Attempt,
+    AttemptOutcome,
+    Cancelled,
+    Raised,
+    Returned,
+    ThreadJob,
+)
 from refold_adapters.ports import Clock, FinishTask, Heartbeat, RetryTask, TaskRow
 from refold_adapters.registry import Registry
 
@@ -74,6 +82,10 @@ class Tasks:
             return False
         self.free -= 1
         return True
+
+    def lend_thread(self, job: ThreadJob) -> bool:
+        """Have a job done by a thread for activities that is free; False if none is.  From any thread."""
+        return self._runner.lend(job)
 
     def hold_one(self) -> None:
         """A thread for activities drives: of those that begin from now on it will carry out one itself."""

@@ -6,8 +6,9 @@ commits them together in one ``apply``; what comes in while the store is busy fo
 started, logs written and clients answered.  When nothing is left to do it sleeps until the next timer, limit or lease renewal, or until it
 is woken.
 
-Rounds are made by one thread at a time, the one that has the baton: the worker's own, or one that has just carried out an activity.
-That one goes on with the activity that its round has begun, so the steps of a sequential run follow each other on one thread.
+Rounds are made by one thread at a time, the one that has the baton: the worker's own, or one for activities, which has just carried out an
+activity or been handed a message.  That one goes on with the activity that its round has begun, so the steps of a sequential run, from its
+start to its end, follow each other on one thread.
 
 One rule: whoever runs workflow code has the baton, and nobody else touches executions.
 """
@@ -224,7 +225,7 @@ class Worker:
     def _submit(self, future: Future[Outcome], item: Item) -> None:
         if self._draining.is_set() or self._thread is None:
             future.set_exception(WorkerStoppedError())
-        else:
+        elif not (self._baton.is_free and self._tasks.lend_thread(partial(self._drive_in_thread, item))):
             self._baton.put(item)
 
     def can_run(self, workflow_type: str, task_queue: str) -> bool:
@@ -249,15 +250,21 @@ class Worker:
         self._baton.put(partial(self._on_attempt_ended, attempt, outcome))
 
     def _attempt_ended_in_thread(self, attempt: Attempt, outcome: AttemptOutcome) -> Attempt | None:
-        """A thread has carried out an attempt: if nobody drives, it makes the next round itself.  Returns what it is to carry out next."""
+        return self._drive_in_thread(partial(self._on_attempt_ended, attempt, outcome))
+
+    def _drive_in_thread(self, item: Item) -> Attempt | None:
+        """A thread for activities brings something: if nobody drives, it makes the next round itself.
+
+        Returns the attempt that it is to carry out next.
+        """
         baton = self._baton
         if not baton.grab():
-            self._attempt_ended(attempt, outcome)
+            baton.put(item)
             return None
         look_within = 0.0
         self._tasks.hold_one()
         try:
-            self._on_attempt_ended(attempt, outcome)
+            item()
             self._round()
             look_within = 0.0 if self._draining.is_set() else self._sleep_seconds()
         except (
@@ -343,12 +350,9 @@ class Worker:
             self._next_due = None
             self._look = True
             return 0
-        times = [
-            at
-            for at in (self._next_due, self._tasks.next_limit_at(), self._session.renew_at)
-            if at is not None
-        ]
-        wait = clock.seconds_until(min(times)) if times else None
+        times = (self._next_due, self._tasks.next_limit_at(), self._session.renew_at)
+        earliest = min((at for at in times if at is not None), default=None)
+        wait = None if earliest is None else clock.seconds_until(earliest)
         return POLL_SECONDS if wait is None else min(wait, POLL_SECONDS)
 
     def _claim(self) -> None:

@@ -154,3 +154,22 @@ def test_a_worker_stops_whichever_thread_meets_the_mistake(
     assert ["the worker stopped"] == [
         record.getMessage() for record in caplog.records if record.levelname == "ERROR"
     ]
+
+
+def test_a_start_is_durable_at_once_though_every_thread_for_activities_is_taken(make_engine: Any) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    @activity(name="double")
+    def slow_double(number: int) -> int:
+        begun.set()
+        release.wait(20)
+        return 2 * number
+
+    engine: Engine = make_engine(workflows=[doubling], activities=[slow_double], max_concurrent_activities=1)
+    first = engine.start(doubling, 1, id="first")
+    assert begun.wait(20)
+    second = engine.start(doubling, 2, id="second")
+
+    assert ["RUNNING", "RUNNING"] == [each.describe().run.status.value for each in (first, second)]
+    release.set()
+    assert [2, 4] == [each.result() for each in (first, second)]
