@@ -12,6 +12,11 @@ from refold_adapters.sqlite.rows import status_of
 from refold_adapters.sqlite.schema import row_span
 from refold_adapters.sqlite.transaction import Transaction
 
+# For nearly every start the answer is that its owner is alive and nothing stands in the way: one statement says so.
+_OWNER_AND_OTHERS = """
+    SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
+        EXISTS (SELECT 1 FROM runs WHERE run_id = ?) OR EXISTS (SELECT 1 FROM runs WHERE workflow_id = ?)
+"""
 _NAMESAKE = "SELECT workflow_id, status FROM runs WHERE run_id = ?"
 _SAME_REQUEST = """
     SELECT run_id, status FROM runs WHERE workflow_id = ? AND request_id = ? ORDER BY run_key DESC LIMIT 1
@@ -43,8 +48,25 @@ _RUNNING = RunStatus.RUNNING.value
 
 def create_run(tx: Transaction, write: ports.CreateRun) -> Outcome:
     """Create a run, unless one stands in the way."""
-    if write.owner and write.owner not in tx.sessions:
+    alive, has_others = tx.execute(
+        _OWNER_AND_OTHERS, (write.owner, write.run_id, write.workflow_id)
+    ).fetchone()
+    if write.owner and not alive:
         return ports.Fenced()
+    if has_others and (present := _in_the_way(tx, write)) is not None:
+        return present
+    ready_at = None if write.message is None else max(tx.now, write.ready_at)
+    identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
+    tx.execute(_INSERT, (*identity, tx.now, 0 if write.message is None else 1, write.owner, ready_at))
+    if write.message is not None and ready_at is not None:
+        run_key = tx.cursor.lastrowid
+        assert run_key is not None
+        put_message(tx, run_key, 1, ready_at=ready_at, data=write.message)
+    return ports.Created(write.run_id)
+
+
+def _in_the_way(tx: Transaction, write: ports.CreateRun) -> ports.Exists | None:
+    """The run for which this one is not created, if there is one."""
     namesake = tx.execute(_NAMESAKE, (write.run_id,)).fetchone()
     if namesake is not None:
         return ports.Exists(
@@ -59,14 +81,7 @@ def create_run(tx: Transaction, write: ports.CreateRun) -> Outcome:
         status = status_of(*latest)
         if status is RunStatus.RUNNING or status in write.blocked_by:
             return ports.Exists(latest[0], status)
-    ready_at = None if write.message is None else max(tx.now, write.ready_at)
-    identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
-    tx.execute(_INSERT, (*identity, tx.now, 0 if write.message is None else 1, write.owner, ready_at))
-    if write.message is not None and ready_at is not None:
-        run_key = tx.cursor.lastrowid
-        assert run_key is not None
-        put_message(tx, run_key, 1, ready_at=ready_at, data=write.message)
-    return ports.Created(write.run_id)
+    return None
 
 
 def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
