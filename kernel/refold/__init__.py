@@ -31,8 +31,9 @@ from refold.author import (
 )
 from refold.branches import Quarantined, quarantined
 from refold.child_options import ChildWorkflowCancellationType, ChildWorkflowOptions
+from refold.class_form import workflow
 from refold.decide import decide, decide_turn
-from refold.declare import Activity, WorkflowDefinition, activity, workflow
+from refold.declare import Activity, WorkflowDefinition, activity
 from refold.divergence import Divergence, InputPolicy
 from refold.effects import Effect, Workflow
 from refold.errors import (

@@ -27,6 +27,7 @@ from refold import (
     Saga,
     Signal,
     Step,
+    Update,
     Workflow,
     WorkflowDefinition,
     WorkflowInfo,
@@ -73,6 +74,54 @@ orders = Signal("orders", Order)
 lists = Signal("lists", list[Order])
 wake = Signal("wake")
 status = Query("status", str)
+
+
+
+@workflow
+class ClassForm:
+    @workflow.run
+    def run(self) -> Workflow[Receipt]:
+        yield from wake.receive()
+        return self.replace(Order("", 1))
+
+    @workflow.signal
+    def order(self, order: Order) -> None: ...
+
+    @workflow.signal(name="halt")
+    def stop(self) -> Workflow[None]:
+        yield from wake.receive()
+
+    @workflow.query
+    def count(self) -> int:
+        return 1
+
+    @workflow.update
+    def replace(self, order: Order) -> Receipt:
+        return Receipt(order.order_id)
+
+    @replace.validator
+    def check(self, order: Order) -> None: ...
+
+    @workflow.update
+    def drain(self) -> Workflow[int]:
+        yield from wake.receive()
+        return 1
+
+
+assert_type(ClassForm.run, WorkflowDefinition[[], Receipt])
+assert_type(ClassForm.order, Signal[Order])
+assert_type(ClassForm.stop, Signal[None])
+assert_type(ClassForm.count, Query[int])
+assert_type(ClassForm.replace, Update[Order, Receipt])
+assert_type(ClassForm.drain, Update[None, int])
+assert_type(ClassForm().count(), int)
+
+price = Update("price", int, result_type=Receipt)
+assert_type(price, Update[int, Receipt])
+assert_type(Update("all", result_type=bool), Update[None, bool])
+assert_type(Update("plain", int), Update[int, Any])
+assert_type(Update("bare"), Update[None, Any])
+assert_type(price.decode_result(None), Receipt)
 
 assert_type(approval, Signal[bool])
 assert_type(orders, Signal[Order])
