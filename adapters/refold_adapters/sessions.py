@@ -7,9 +7,8 @@ guess would only cost the other worker its session; what it writes is refused ei
 from __future__ import annotations
 
 import os
-import socket
+import sys
 from datetime import timedelta
-from pathlib import Path
 
 from refold_adapters.ports import CloseSession, Fenced, Opened, OpenSession, RenewSession, SessionRow, Store
 
@@ -60,16 +59,25 @@ class Session:
             self.token = 0
 
 
+def host_name() -> str:
+    """The name of this machine."""
+    if sys.platform == "win32":
+        import socket  # takes long to import, and everywhere else the name is to be had without
+
+        return socket.gethostname()
+    return os.uname().nodename
+
+
 def this_process() -> str:
     """``host/pid/start``: what tells this process from all others, also from a later one with its pid."""
-    return f"{socket.gethostname()}/{os.getpid()}/{_process_start(os.getpid())}"
+    return f"{host_name()}/{os.getpid()}/{_process_start(os.getpid())}"
 
 
 def process_is_gone(row: SessionRow) -> bool:
     """Whether a session's process ran on this machine and runs no more; False where that cannot be told."""
     host, _, rest = row.process.partition("/")
     pid_text, _, start = rest.partition("/")
-    if host != socket.gethostname() or not pid_text.isdigit():
+    if host != host_name() or not pid_text.isdigit():
         return False
     pid = int(pid_text)
     try:
@@ -85,7 +93,8 @@ def process_is_gone(row: SessionRow) -> bool:
 def _process_start(pid: int) -> str:
     """The kernel's start time of a process, or nothing where there is no /proc."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - pathlib takes long to import
+            stat = file.read()
     except OSError:
         return ""
     return stat.rpartition(")")[2].split()[19]

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +50,7 @@ from refold_adapters.ports import (
 from refold_adapters.registry import Registry
 from refold_adapters.runs import Runs, accept_write
 from refold_adapters.runtime_errors import WorkerStoppedError
-from refold_adapters.sessions import Session
+from refold_adapters.sessions import Session, host_name
 from refold_adapters.store_errors import StoreError
 from refold_adapters.tasks import Ended, Tasks, finish_write, heartbeat_write
 from refold_adapters.worker_options import check_options
@@ -98,7 +97,7 @@ class Worker:
         )
         self.store = store
         self.task_queue = checked_id(task_queue, "task queue")
-        self.identity = identity or f"{os.getpid()}@{socket.gethostname()}"
+        self.identity = identity or f"{os.getpid()}@{host_name()}"
         self.registry = Registry(workflows, activities)
         self._max_turns = max_concurrent_workflow_turns
         self._baton = Baton()
