@@ -227,17 +227,17 @@ class SessionContract(StoreHarness):
         assert [] == self.claim(other)
         assert ["run-1"] == self.claimed_ids(mine)
 
-    def test_tasks_of_a_dead_session_are_claimed_in_the_same_attempt(self) -> None:
+    def test_tasks_of_a_dead_session_are_claimed_for_the_next_attempt(self) -> None:
         """And the dead one can say nothing about them any more."""
         dead = self.session()
         self.begin(dead, tasks=[task(1, claimed=True)])
         self.advance_past_the_lease()
         heir = self.session()
         (found,) = self.claim_tasks(heir)
-        assert (1, heir, self.clock.now_us()) == (found.attempt, found.owner, found.started_at)
+        assert (2, heir, self.clock.now_us()) == (found.attempt, found.owner, found.started_at)
         beat = Heartbeat(token=dead, run_id="run-1", seq=1, attempt=1, details=b"half")
         assert Fenced() == self.one(beat)
-        assert Beat(False) == self.one(evolve(beat, token=heir))
+        assert Beat(False) == self.one(evolve(beat, token=heir, attempt=2))
 
     def test_a_living_session_cannot_touch_what_another_holds(self) -> None:
         """Its token is good, but not for this."""

@@ -6,14 +6,18 @@ from attrs import evolve
 
 from refold_adapters.contract.base import LEASE, QUEUE, SECOND, StoreHarness, task, turn
 from refold_adapters.ports import (
+    OUTSIDE,
     Beat,
     CancelTask,
+    ChangeTask,
     Committed,
+    DetachTask,
     Done,
     FinishTask,
     Gone,
     Heartbeat,
     Outcome,
+    Refused,
     RetryTask,
     TaskRow,
 )
@@ -171,7 +175,7 @@ class TaskContract(StoreHarness):
         assert (b"two thirds", b"failure 2") == (third.heartbeat, third.last_failure)
 
     def test_a_heartbeat_tells_whether_to_stop(self) -> None:
-        """From the cancel request on, and in the next attempt too."""
+        """From the cancel request on; another attempt is refused, and the task stays where it is."""
         token = self.session()
         self.begin(token, tasks=[task(1, claimed=True)])
         beat = Heartbeat(token=token, run_id="run-1", seq=1, attempt=1, details=b"half")
@@ -179,9 +183,9 @@ class TaskContract(StoreHarness):
         cancel = CancelTask(seq=1, report=b"cancelled")
         assert Committed() == self.one(evolve(turn(token, "run-1", 2), cancel_tasks=(cancel,)))
         assert Beat(True) == self.one(beat)
-        self.retry(token, attempt=1)
-        (again,) = self.claim_tasks(token)
-        assert again.cancel_requested
+        assert Refused() == self.retry(token, attempt=1)
+        (found,) = self.store.list_tasks("run-1")
+        assert (token, 1, True) == (found.owner, found.attempt, found.cancel_requested)
 
     def test_tasks_of_a_parked_run_go_on(self) -> None:
         """Parking stops turns, not activities; their outcomes wait."""
@@ -202,9 +206,108 @@ class TaskContract(StoreHarness):
         assert [] == self.store.list_tasks("nobody")
 
     def test_tasks_that_a_dead_session_held_are_idle_again(self) -> None:
-        """Without a start, until they are claimed."""
+        """For another attempt, as nobody knows how far the last one came."""
         dead = self.session(lease_us=LEASE)
         self.begin(dead, tasks=[task(1, claimed=True)])
         self.close_session(dead)
         (found,) = self.store.list_tasks("run-1")
-        assert (0, None, 1) == (found.owner, found.started_at, found.attempt)
+        assert (0, None, 2) == (found.owner, found.started_at, found.attempt)
+
+    def test_a_turn_drops_tasks_whoever_holds_them(self) -> None:
+        """Their time is up; a late outcome finds nothing."""
+        token, other = self.session(), self.session()
+        self.begin(token, tasks=[task(1), task(2), task(3)])
+        self.claim_tasks(other, limit=1)
+        assert Committed() == self.one(evolve(turn(token, "run-1", 2), dropped_tasks=(1, 2, 9)))
+        assert [3] == [found.seq for found in self.store.list_tasks("run-1")]
+        assert Gone() == self.one(FinishTask(token=other, run_id="run-1", seq=1, attempt=1, message=b"done"))
+        assert [3] == [found.seq for found in self.claim_tasks(other)]
+
+    def test_somebody_outside_ends_an_attempt_that_a_session_holds(self) -> None:
+        """Only the attempt must be the present one."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        beat = Heartbeat(token=0, run_id="run-1", seq=1, attempt=1, details=b"half")
+        assert Beat(False) == self.one(beat)
+        (found,) = self.store.list_tasks("run-1")
+        assert (b"half", self.clock.now_us()) == (found.heartbeat, found.heartbeat_at)
+        late = FinishTask(token=0, run_id="run-1", seq=1, attempt=2, message=b"done")
+        assert Gone() == self.one(late)
+        assert Done() == self.one(evolve(late, attempt=1))
+        assert [(2, b"done")] == self.inbox()
+        assert Gone() == self.one(FinishTask(token=token, run_id="run-1", seq=1, attempt=1, message=b"mine"))
+
+    def test_a_detached_attempt_survives_its_session(self) -> None:
+        """Nobody else claims it, and the run has work when its time is to be looked at."""
+        token, other = self.session(lease_us=LEASE), self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        at = self.clock.now_us() + 5
+        detach = DetachTask(token=other, run_id="run-1", seq=1, attempt=1, check=1 << 31, check_at=at)
+        assert Gone() == self.one(detach)
+        assert Done() == self.one(evolve(detach, token=token))
+        self.close_session(token)
+        (found,) = self.store.list_tasks("run-1")
+        assert (OUTSIDE, 1) == (found.owner, found.attempt)
+        assert [] == self.claim_tasks(other)
+        assert [] == self.claim(other)
+        self.clock.advance(5)
+        (ready,) = self.claim(other)
+        assert [1 << 31] == ready.due_timers
+        assert Done() == self.one(FinishTask(token=0, run_id="run-1", seq=1, attempt=1, message=b"done"))
+
+    def test_a_paused_task_is_not_claimed(self) -> None:
+        """Until it is not paused any more; one that is held stays held."""
+        token = self.session()
+        self.begin(token, tasks=[task(1), task(2, claimed=True)])
+        for seq in (1, 2):
+            assert Done() == self.one(ChangeTask(run_id="run-1", seq=seq, paused=True))
+        assert Done() == self.retry_of(token, 2)
+        assert [] == self.claim_tasks(token)
+        assert [True, True] == [found.paused for found in self.store.list_tasks("run-1")]
+        for seq in (1, 2):
+            assert Done() == self.one(ChangeTask(run_id="run-1", seq=seq, paused=False))
+        assert [1, 2] == [found.seq for found in self.claim_tasks(token)]
+
+    def retry_of(self, token: int, seq: int) -> Outcome:
+        """Give the first attempt of a task back."""
+        now = self.clock.now_us()
+        return self.one(
+            RetryTask(
+                token=token,
+                run_id="run-1",
+                seq=seq,
+                attempt=1,
+                next_attempt=2,
+                visible_at=now,
+                failure=b"why",
+                heartbeat=b"half",
+            )
+        )
+
+    def test_a_task_is_changed_from_outside(self) -> None:
+        """Its attempt and its time only where nobody holds it."""
+        token = self.session()
+        self.begin(token, tasks=[task(1), task(2, claimed=True)])
+        assert Gone() == self.one(ChangeTask(run_id="run-1", seq=3, paused=True))
+        assert Gone() == self.one(ChangeTask(run_id="nobody", seq=1, paused=True))
+        later = self.clock.now_us() + SECOND
+        for seq in (1, 2):
+            change = ChangeTask(
+                run_id="run-1", seq=seq, attempt=7, visible_at=later, options=b"new", task_queue="other"
+            )
+            assert Done() == self.one(change)
+        idle, held = self.store.list_tasks("run-1")
+        assert (7, later, b"new", "other") == (idle.attempt, idle.visible_at, idle.options, idle.task_queue)
+        assert (1, b"new", "other") == (held.attempt, held.options, held.task_queue)
+        self.clock.advance(SECOND)
+        assert [] == self.claim_tasks(token)
+        assert [1] == [found.seq for found in self.claim_tasks(token, queues=("other",))]
+
+    def test_heartbeat_details_are_forgotten_on_request(self) -> None:
+        """As if none had come."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        self.retry_of(token, 1)
+        assert Done() == self.one(ChangeTask(run_id="run-1", seq=1, forget_heartbeat=True))
+        (found,) = self.claim_tasks(token)
+        assert None is found.heartbeat

@@ -8,6 +8,7 @@ from refold_adapters.contract.base import ANOTHER_TRY, LEASE, SECOND, StoreHarne
 from refold_adapters.ports import (
     Accepted,
     CancelTask,
+    ChangeTask,
     Closing,
     Committed,
     CommitTurn,
@@ -15,6 +16,7 @@ from refold_adapters.ports import (
     Done,
     Fenced,
     Gone,
+    Heartbeat,
     InboxMessage,
     NotFound,
     Outcome,
@@ -247,7 +249,6 @@ class TurnContract(StoreHarness):
         """One out and one in, by the turn of one commit: attempts, details, failures and cancel requests stay behind."""
         token = self.session()
         self.begin(token, tasks=[task(1, "charge", claimed=True)])
-        self.one(evolve(turn(token, "run-1", 2), cancel_tasks=(CancelTask(seq=1, report=b"cancelled"),)))
         retry = RetryTask(
             token=token,
             run_id="run-1",
@@ -260,6 +261,9 @@ class TurnContract(StoreHarness):
         )
         assert Done() == self.one(retry)
         self.claim_tasks(token)
+        self.one(Heartbeat(token=token, run_id="run-1", seq=1, attempt=2, details=b"more"))
+        self.one(ChangeTask(run_id="run-1", seq=1, paused=True, options=b"options"))
+        self.one(evolve(turn(token, "run-1", 2), cancel_tasks=(CancelTask(seq=1, report=b"cancelled"),)))
         self.clock.advance(SECOND)
         follower = task(7, "ship", task_queue="other")
         assert Committed() == self.one(evolve(turn(token, "run-1", 3), finished=((1, 2),), tasks=(follower,)))
@@ -279,6 +283,7 @@ class TurnContract(StoreHarness):
             found.visible_at,
         )
         assert (False, None, None) == (found.cancel_requested, found.heartbeat, found.last_failure)
+        assert (False, None, None) == (found.paused, found.options, found.heartbeat_at)
 
     def test_an_administrative_turn_may_put_a_task_in_the_place_of_any(self) -> None:
         """Whoever held that."""

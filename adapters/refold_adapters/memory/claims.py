@@ -79,4 +79,4 @@ def next_due_at(state: State, task_queues: Sequence[str], token: int | None) -> 
 def _expel_the_dead(state: State, now: int, token: int) -> None:
     for session in list(state.sessions.values()):
         if session.token != token and session.expires_at <= now:
-            state.end_session(session.token, takeovers=1)
+            state.end_session(session.token, now, takeovers=1)

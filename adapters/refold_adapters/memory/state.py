@@ -142,17 +142,17 @@ class State:
         """Create a task, or put it in the place of its last version."""
         self.drop_task(run, task.seq)
         run.tasks[task.seq] = task
-        if not task.owner:
+        if not task.owner and not task.paused:
             self.idle.add((task.visible_at, run.order, task.seq))
 
     def drop_task(self, run: Run, seq: int) -> None:
         """Forget a task, if it is there."""
         self.changes += 1
         task = run.tasks.pop(seq, None)
-        if task is not None and not task.owner:
+        if task is not None and not task.owner and not task.paused:
             self.idle.remove((task.visible_at, run.order, seq))
 
-    def end_session(self, token: int, *, takeovers: int) -> None:
+    def end_session(self, token: int, now: int, *, takeovers: int) -> None:
         """Forget a session; what it owned belongs to nobody, and its runs count so many takeovers more."""
         self.changes += 1
         del self.sessions[token]
@@ -162,4 +162,9 @@ class State:
                 run.takeovers += takeovers
             for task in list(run.tasks.values()):
                 if task.owner == token:
-                    self.put_task(run, attrs.evolve(task, owner=0, started_at=None))
+                    self.put_task(run, _given_up(task, now))
+
+
+def _given_up(task: TaskRow, now: int) -> TaskRow:
+    """Nobody knows how far the attempt came, so the next one has another number."""
+    return attrs.evolve(task, owner=0, started_at=None, attempt=task.attempt + 1, visible_at=now)

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from refold_adapters import ports
 from refold_adapters.clocks import ManualClock, SystemClock
-from refold_adapters.memory import claims, writes
+from refold_adapters.memory import claims, tasks, writes
 from refold_adapters.memory.state import Run, State
 from refold_adapters.ports import (
     Clock,
@@ -171,11 +171,15 @@ def _apply(state: State, now: int, write: Write) -> Outcome:
         case ports.CreateRun():
             return writes.create_run(state, now, write)
         case ports.FinishTask():
-            return writes.finish_task(state, now, write)
+            return tasks.finish_task(state, now, write)
         case ports.RetryTask():
-            return writes.retry_task(state, write)
+            return tasks.retry_task(state, write)
         case ports.Heartbeat():
-            return writes.heartbeat(state, write)
+            return tasks.heartbeat(state, now, write)
+        case ports.DetachTask():
+            return tasks.detach_task(state, write)
+        case ports.ChangeTask():
+            return tasks.change_task(state, write)
         case ports.ParkRun():
             return writes.park_run(state, write)
         case ports.UnparkRuns():

@@ -41,7 +41,7 @@ def close_session(state: State, now: int, write: ports.CloseSession) -> Outcome:
         return ports.Fenced()
     if write.only_expired and session.expires_at > now:
         return ports.Refused()
-    state.end_session(write.token, takeovers=0 if write.graceful else 1)
+    state.end_session(write.token, now, takeovers=0 if write.graceful else 1)
     return ports.Done()
 
 
@@ -180,6 +180,8 @@ def _carry_out(state: State, run: Run, now: int, write: ports.CommitTurn) -> Non
         run.inbox.pop(message_id, None)
     for seq, _ in write.finished:
         state.drop_task(run, seq)
+    for seq in write.dropped_tasks:
+        state.drop_task(run, seq)
     for new in write.tasks:
         state.put_task(run, _new_task(run, now, new, write.token))
     for cancel in write.cancel_tasks:
@@ -241,65 +243,8 @@ def consume_messages(state: State, write: ports.ConsumeMessages) -> Outcome:
     for seq in write.timers:
         run.drop_timer(seq)
     for seq, attempt in write.finished:
-        if _held_task(state, write.token, write.run_id, seq, attempt) is not None:
+        task = run.tasks.get(seq)
+        if task is not None and (task.owner, task.attempt) == (write.token, attempt):
             state.drop_task(run, seq)
     state.settle(run)
     return ports.Done()
-
-
-# Tasks ----------------------------------------------------------------------------------------------------------------
-
-
-def _held_task(state: State, token: int, run_id: str, seq: int, attempt: int) -> tuple[Run, TaskRow] | None:
-    run = state.runs.get(run_id)
-    task = None if run is None else run.tasks.get(seq)
-    if run is None or task is None or task.owner != token or task.attempt != attempt:
-        return None
-    return run, task
-
-
-def retry_task(state: State, write: ports.RetryTask) -> Outcome:
-    """Give a task back for another attempt."""
-    if write.token not in state.sessions:
-        return ports.Fenced()
-    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
-    if held is None:
-        return ports.Gone()
-    run, task = held
-    again = attrs.evolve(
-        task,
-        attempt=write.next_attempt,
-        visible_at=write.visible_at,
-        started_at=None,
-        owner=0,
-        last_failure=write.failure,
-        heartbeat=task.heartbeat if write.heartbeat is None else write.heartbeat,
-    )
-    state.put_task(run, again)
-    return ports.Done()
-
-
-def finish_task(state: State, now: int, write: ports.FinishTask) -> Outcome:
-    """Turn a task into a message with its outcome."""
-    if write.token not in state.sessions:
-        return ports.Fenced()
-    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
-    if held is None:
-        return ports.Gone()
-    run, task = held
-    state.drop_task(run, task.seq)
-    run.put_message(now, write.message)
-    state.settle(run)
-    return ports.Done()
-
-
-def heartbeat(state: State, write: ports.Heartbeat) -> Outcome:
-    """Record details of an attempt."""
-    if write.token not in state.sessions:
-        return ports.Fenced()
-    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
-    if held is None:
-        return ports.Gone()
-    run, task = held
-    state.put_task(run, attrs.evolve(task, heartbeat=write.details))
-    return ports.Beat(task.cancel_requested)

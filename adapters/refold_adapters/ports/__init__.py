@@ -33,6 +33,7 @@ from refold_adapters.ports.outcomes import (
     Unseen,
 )
 from refold_adapters.ports.rows import (
+    OUTSIDE,
     InboxMessage,
     ReadyRun,
     RunFilter,
@@ -49,6 +50,7 @@ from refold_adapters.ports.store import (
 from refold_adapters.ports.writes import (
     AcceptMessage,
     CancelTask,
+    ChangeTask,
     ClaimRuns,
     ClaimTasks,
     CloseSession,
@@ -56,6 +58,7 @@ from refold_adapters.ports.writes import (
     CommitTurn,
     ConsumeMessages,
     CreateRun,
+    DetachTask,
     FinishTask,
     Heartbeat,
     NewTask,
@@ -69,10 +72,12 @@ from refold_adapters.ports.writes import (
 )
 
 __all__ = [
+    "OUTSIDE",
     "AcceptMessage",
     "Accepted",
     "Beat",
     "CancelTask",
+    "ChangeTask",
     "ClaimRuns",
     "ClaimTasks",
     "ClaimedTasks",
@@ -85,6 +90,7 @@ __all__ = [
     "ConsumeMessages",
     "CreateRun",
     "Created",
+    "DetachTask",
     "Done",
     "Exists",
     "Fenced",

@@ -7,6 +7,9 @@ from enum import Enum
 
 import attrs
 
+#: The owner of a task whose attempt is not in any worker's hands any more: its outcome comes from outside.
+OUTSIDE = -1
+
 
 class RunStatus(str, Enum):
     """The status of a run, in Temporal's words."""
@@ -92,12 +95,19 @@ class TaskRow:
     visible_at: int
     #: When the present attempt was claimed, or None.
     started_at: int | None
+    #: Token of the session that holds it, 0 for none, ``OUTSIDE`` where its outcome comes from outside.
     owner: int
     cancel_requested: bool
     #: Details of the last heartbeat of any attempt (opaque), or None.
     heartbeat: bytes | None
     #: Failure of the last attempt (opaque), or None.
     last_failure: bytes | None
+    #: When the last heartbeat of any attempt was recorded, or None.
+    heartbeat_at: int | None = None
+    #: Not to be claimed until that is taken back; an attempt that runs is left alone.
+    paused: bool = False
+    #: Options that were changed from outside (opaque), or None.
+    options: bytes | None = None
 
 
 @attrs.frozen

@@ -135,6 +135,8 @@ class CommitTurn:
     consumed: Sequence[int] = ()
     #: ``(seq, attempt)`` of tasks whose outcome the turn records straight from the session that ran them.
     finished: Sequence[tuple[int, int]] = ()
+    #: ``seq`` of tasks whose time is up: they are removed, whoever holds them.
+    dropped_tasks: Sequence[int] = ()
     tasks: Sequence[NewTask] = ()
     cancel_tasks: Sequence[CancelTask] = ()
     #: ``(seq, fire_at)``
@@ -186,9 +188,10 @@ class ClaimTasks:
 
 @attrs.frozen(kw_only=True)
 class RetryTask:
-    """Give a task back for another attempt: ``Done``, ``Fenced`` or ``Gone``.  Cancelled tasks must not be retried by callers.
+    """Give a task back for another attempt: ``Done``, ``Fenced``, ``Gone``, or ``Refused`` where it was asked to stop.
 
-    ``Gone``, here and below: the session does not hold the task in that attempt.  ``heartbeat`` None keeps the details on record.
+    ``Gone``, here and below: the session does not hold the task in that attempt.  A ``token`` of 0, here and below, is somebody
+    outside of every session: who holds the task is not checked, only the attempt.  ``heartbeat`` None keeps the details on record.
     """
 
     token: int
@@ -221,6 +224,38 @@ class Heartbeat:
     seq: int
     attempt: int
     details: bytes
+
+
+@attrs.frozen(kw_only=True)
+class DetachTask:
+    """Leave a held attempt to somebody outside, whom no lease binds: ``Done``, ``Fenced`` or ``Gone``.
+
+    ``check_at`` is put among the run's timers under the number ``check``: when somebody should look whether its time is up.
+    """
+
+    token: int
+    run_id: str
+    seq: int
+    attempt: int
+    check: int
+    check_at: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ChangeTask:
+    """Change a task from outside, whoever holds it: ``Done``, or ``Gone`` if it is not there.  What is None stays as it is.
+
+    ``attempt`` and ``visible_at`` are for tasks that nobody holds; of a held one they are left alone.
+    """
+
+    run_id: str
+    seq: int
+    paused: bool | None = None
+    attempt: int | None = None
+    visible_at: int | None = None
+    options: bytes | None = None
+    task_queue: str | None = None
+    forget_heartbeat: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -267,6 +302,8 @@ Write: TypeAlias = (
     | RetryTask
     | FinishTask
     | Heartbeat
+    | DetachTask
+    | ChangeTask
     | ParkRun
     | UnparkRuns
     | ReleaseRuns

@@ -40,14 +40,14 @@ _DUE_TIMERS = "SELECT id FROM timers WHERE run_key = ? AND fire_at <= ? ORDER BY
 
 _NEXT_TYPE = """
     SELECT activity_type FROM tasks INDEXED BY tasks_idle
-    WHERE owner = 0 AND task_queue = ? AND activity_type > ? ORDER BY activity_type LIMIT 1
+    WHERE owner = 0 AND paused = 0 AND task_queue = ? AND activity_type > ? ORDER BY activity_type LIMIT 1
 """
 _VISIBLE = """
     SELECT visible_at, id FROM tasks INDEXED BY tasks_idle
-    WHERE owner = 0 AND task_queue = ? AND activity_type = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?
+    WHERE owner = 0 AND paused = 0 AND task_queue = ? AND activity_type = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?
 """
 _FIRST_VISIBLE_AT = """
-    SELECT min(visible_at) FROM tasks INDEXED BY tasks_idle WHERE owner = 0 AND task_queue = ? AND activity_type = ?
+    SELECT min(visible_at) FROM tasks INDEXED BY tasks_idle WHERE owner = 0 AND paused = 0 AND task_queue = ? AND activity_type = ?
 """
 _TAKE = "UPDATE tasks SET owner = ?, started_at = ? WHERE id = ?"
 _TASK = SELECT_TASKS + " WHERE t.id = ?"

@@ -29,6 +29,10 @@ def perform(tx: Transaction, write: Write) -> Outcome:
             return tasks.retry_task(tx, write)
         case ports.Heartbeat():
             return tasks.heartbeat(tx, write)
+        case ports.DetachTask():
+            return tasks.detach_task(tx, write)
+        case ports.ChangeTask():
+            return tasks.change_task(tx, write)
         case ports.ConsumeMessages():
             return turns.consume_messages(tx, write)
         case ports.RenewSession():

@@ -24,7 +24,8 @@ SELECT_RUNS = """
 #: Gives what ``task_row`` takes.  The key of a task's run is in the upper bits of its id: see ``schema``.
 SELECT_TASKS = """
     SELECT r.run_id, r.workflow_id, r.workflow_type, t.id, t.activity_type, t.task_queue, t.data, t.attempt, t.scheduled_at,
-        t.visible_at, t.started_at, t.owner, t.cancel_requested, t.heartbeat, t.last_failure
+        t.visible_at, t.started_at, t.owner, t.cancel_requested, t.heartbeat, t.last_failure,
+        t.heartbeat_at, t.paused, t.options
     FROM tasks AS t JOIN runs AS r ON r.run_key = t.id >> 32
 """
 
@@ -106,6 +107,9 @@ def task_row(values: tuple[Any, ...]) -> TaskRow:
         cancel_requested,
         heartbeat,
         last_failure,
+        heartbeat_at,
+        paused,
+        options,
     ) = values
     return TaskRow(
         run_id=run_id,
@@ -123,6 +127,9 @@ def task_row(values: tuple[Any, ...]) -> TaskRow:
         cancel_requested=bool(cancel_requested),
         heartbeat=heartbeat,
         last_failure=last_failure,
+        heartbeat_at=heartbeat_at,
+        paused=bool(paused),
+        options=options,
     )
 
 

@@ -110,10 +110,13 @@ TABLES = (
         cancel_requested INTEGER NOT NULL,
         data BLOB NOT NULL,
         heartbeat BLOB,
-        last_failure BLOB
+        last_failure BLOB,
+        heartbeat_at INTEGER,
+        paused INTEGER NOT NULL DEFAULT 0,
+        options BLOB
     ) STRICT
     """,
-    "CREATE INDEX tasks_idle ON tasks (task_queue, activity_type, visible_at) WHERE owner = 0",
+    "CREATE INDEX tasks_idle ON tasks (task_queue, activity_type, visible_at) WHERE owner = 0 AND paused = 0",
     """
     CREATE TABLE timers (
         id INTEGER PRIMARY KEY,

@@ -17,7 +17,10 @@ _DELETE = "DELETE FROM sessions WHERE token = ?"
 _FREE_RUNS = """
     UPDATE runs INDEXED BY runs_open SET owner = 0, takeovers = takeovers + ? WHERE status = 'RUNNING' AND owner = ?
 """
-_FREE_TASKS = "UPDATE tasks SET owner = 0, started_at = NULL WHERE owner = ?"
+# Nobody knows how far the attempt came, so the next one has another number.
+_FREE_TASKS = """
+    UPDATE tasks SET owner = 0, started_at = NULL, attempt = attempt + 1, visible_at = ? WHERE owner = ?
+"""
 
 
 def open_session(tx: Transaction, write: ports.OpenSession) -> Outcome:
@@ -59,4 +62,4 @@ def _end(tx: Transaction, token: int, *, takeovers: int) -> None:
     del tx.sessions[token]
     tx.execute(_DELETE, (token,))
     tx.execute(_FREE_RUNS, (takeovers, token))
-    tx.execute(_FREE_TASKS, (token,))
+    tx.execute(_FREE_TASKS, (tx.now, token))

@@ -7,37 +7,52 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome
-from refold_adapters.sqlite.inbox import accept
+from refold_adapters.sqlite.inbox import accept, earliest_work
 from refold_adapters.sqlite.schema import row_id
 from refold_adapters.sqlite.transaction import Transaction
 
 _RUN = "SELECT run_key, parked IS NOT NULL, ready_at, last_message FROM runs WHERE run_id = ?"
+# Somebody with token 0 stands outside of every session: only the attempt is checked.
 _RETRY = """
-    UPDATE tasks SET attempt = ?, visible_at = ?, started_at = NULL, owner = 0, last_failure = ?,
-        heartbeat = coalesce(?, heartbeat)
-    WHERE id = ? AND attempt = ? AND owner = ?
+    UPDATE tasks SET attempt = ?4, visible_at = ?5, started_at = NULL, owner = 0, last_failure = ?6,
+        heartbeat = coalesce(?7, heartbeat)
+    WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner) AND cancel_requested = 0
 """
-_FINISH = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND owner = ?"
-_HEARTBEAT = (
-    "UPDATE tasks SET heartbeat = ? WHERE id = ? AND attempt = ? AND owner = ? RETURNING cancel_requested"
-)
+_IS_HELD = "SELECT 1 FROM tasks WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)"
+_FINISH = "DELETE FROM tasks WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)"
+_HEARTBEAT = """
+    UPDATE tasks SET heartbeat = ?4, heartbeat_at = ?5 WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)
+    RETURNING cancel_requested
+"""
+_DETACH = "UPDATE tasks SET owner = -1 WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)"
+_PUT_CHECK = "INSERT OR REPLACE INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
+_SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
+_CHANGE = """
+    UPDATE tasks SET paused = coalesce(?2, paused), options = coalesce(?3, options), task_queue = coalesce(?4, task_queue),
+        attempt = CASE owner WHEN 0 THEN coalesce(?5, attempt) ELSE attempt END,
+        visible_at = CASE owner WHEN 0 THEN coalesce(?6, visible_at) ELSE visible_at END,
+        heartbeat = CASE ?7 WHEN 1 THEN NULL ELSE heartbeat END
+    WHERE id = ?1
+"""
 
 
 def retry_task(tx: Transaction, write: ports.RetryTask) -> Outcome:
     """Give a task back for another attempt."""
-    if write.token not in tx.sessions:
+    if write.token and write.token not in tx.sessions:
         return ports.Fenced()
     run = tx.execute(_RUN, (write.run_id,)).fetchone()
     if run is None:
         return ports.Gone()
-    task = (row_id(run[0], write.seq), write.attempt, write.token)
-    tx.execute(_RETRY, (write.next_attempt, write.visible_at, write.failure, write.heartbeat, *task))
-    return ports.Done() if tx.cursor.rowcount == 1 else ports.Gone()
+    held = (row_id(run[0], write.seq), write.attempt, write.token)
+    tx.execute(_RETRY, (*held, write.next_attempt, write.visible_at, write.failure, write.heartbeat))
+    if tx.cursor.rowcount == 1:
+        return ports.Done()
+    return ports.Gone() if tx.execute(_IS_HELD, held).fetchone() is None else ports.Refused()
 
 
 def finish_task(tx: Transaction, write: ports.FinishTask) -> Outcome:
     """Turn a task into a message with its outcome."""
-    if write.token not in tx.sessions:
+    if write.token and write.token not in tx.sessions:
         return ports.Fenced()
     run = tx.execute(_RUN, (write.run_id,)).fetchone()
     if run is None:
@@ -51,12 +66,41 @@ def finish_task(tx: Transaction, write: ports.FinishTask) -> Outcome:
 
 def heartbeat(tx: Transaction, write: ports.Heartbeat) -> Outcome:
     """Record details of an attempt."""
-    if write.token not in tx.sessions:
+    if write.token and write.token not in tx.sessions:
         return ports.Fenced()
     run = tx.execute(_RUN, (write.run_id,)).fetchone()
     if run is None:
         return ports.Gone()
-    task = tx.execute(
-        _HEARTBEAT, (write.details, row_id(run[0], write.seq), write.attempt, write.token)
-    ).fetchone()
+    held = (row_id(run[0], write.seq), write.attempt, write.token)
+    task = tx.execute(_HEARTBEAT, (*held, write.details, tx.now)).fetchone()
     return ports.Gone() if task is None else ports.Beat(bool(task[0]))
+
+
+def detach_task(tx: Transaction, write: ports.DetachTask) -> Outcome:
+    """Leave an attempt to somebody outside."""
+    if write.token and write.token not in tx.sessions:
+        return ports.Fenced()
+    run = tx.execute(_RUN, (write.run_id,)).fetchone()
+    if run is None:
+        return ports.Gone()
+    run_key, parked, _, _ = run
+    tx.execute(_DETACH, (row_id(run_key, write.seq), write.attempt, write.token))
+    if tx.cursor.rowcount != 1:
+        return ports.Gone()
+    if write.check_at is not None:
+        tx.execute(_PUT_CHECK, (row_id(run_key, write.check), run_key, write.check_at))
+        if not parked:
+            tx.execute(_SET_READY_AT, (earliest_work(tx, run_key), run_key))
+    return ports.Done()
+
+
+def change_task(tx: Transaction, write: ports.ChangeTask) -> Outcome:
+    """Change a task from outside."""
+    run = tx.execute(_RUN, (write.run_id,)).fetchone()
+    if run is None:
+        return ports.Gone()
+    paused = None if write.paused is None else int(write.paused)
+    place = row_id(run[0], write.seq)
+    values = (place, paused, write.options, write.task_queue, write.attempt, write.visible_at)
+    tx.execute(_CHANGE, (*values, int(write.forget_heartbeat)))
+    return ports.Done() if tx.cursor.rowcount == 1 else ports.Gone()

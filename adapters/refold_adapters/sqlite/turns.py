@@ -42,7 +42,8 @@ _TAKE_HELD_TASK = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND owner = ?"
 # The usual step, one task out and one in, as one statement.
 _REPLACE_HELD_TASK = """
     UPDATE tasks SET id = ?, activity_type = ?, task_queue = ?, scheduled_at = ?, visible_at = ?, started_at = ?, owner = ?,
-        data = ?, attempt = 1, cancel_requested = 0, heartbeat = NULL, last_failure = NULL
+        data = ?, attempt = 1, cancel_requested = 0, heartbeat = NULL, last_failure = NULL,
+        heartbeat_at = NULL, paused = 0, options = NULL
     WHERE id = ? AND attempt = ? AND owner = ?
 """
 _PUT_TASK = """
@@ -99,6 +100,8 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     if not quiet:
         for message_id in write.consumed:
             execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
+    for seq in write.dropped_tasks:
+        execute(_TAKE_TASK, (row_id(run_key, seq),))
     if write.tasks and not replaced:
         _put_tasks(tx, run_key, write)
     reports = _cancel_tasks(tx, run_key, last_message, write) if write.cancel_tasks else 0
