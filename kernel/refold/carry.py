@@ -184,7 +184,7 @@ def _value(rule: Carry, name: str, state: Any, given: Mapping[str, Any]) -> Any:
             return _retry_delay(state) or None
         case Carry.FAILURE:
             return failure_of_end(closed)
-        case Carry.SEED:
+        case _:  # Carry.SEED
             return started.random_seed or started.run_id
 
 

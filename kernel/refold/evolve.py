@@ -104,7 +104,7 @@ def _closing(status: WorkflowStatus) -> Callable[[Ledger, ev.HistoryEvent], None
             ledger.orphans = tuple(
                 each
                 for each in ledger.pending.values()
-                if each.__class__ is ev.StartChildWorkflowExecutionInitiated
+                if isinstance(each, ev.StartChildWorkflowExecutionInitiated)
             )
             ledger.pending.clear()
         ledger.cancelling.clear()

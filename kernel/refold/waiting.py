@@ -85,9 +85,14 @@ def _words(waiter: Waiter) -> str:
 def _child(waiter: Waiter, child: Child) -> str:
     asked = child.initiated
     name = f"child {asked.workflow_type!r} {asked.workflow_id!r}"
-    if child.request is not None and (waiter in child.callers or waiter in child.requesters):
-        return f"cancel request to reach {name} (seq {child.request.seq})"
+    if _for_request(waiter, child):
+        return f"cancel request to reach {name} (seq {next(_seqs(waiter))})"
     return f"{'start of ' if waiter is child.starter else ''}{name} (seq {asked.seq})"
+
+
+def _for_request(waiter: Waiter, child: Child) -> bool:
+    """Whether a waiter waits for a cancel request to reach a child, not for the child itself."""
+    return waiter in child.callers or waiter in child.requesters
 
 
 def _gathering(gathering: Gathering) -> str:
@@ -117,7 +122,8 @@ def _seqs(waiter: Waiter) -> Iterator[int]:
         ):
             yield command.seq
         case Child() as child:
-            yield child.initiated.seq
+            asked = child.request if _for_request(waiter, child) else None
+            yield (asked or child.initiated).seq
         case Gathering() as gathering:
             for slot in gathering.slots:
                 yield from _seqs(slot)

@@ -64,6 +64,7 @@ from tests.kernel.parts import (
     reserve,
     status,
 )
+from tests.kernel.samples_others import OTHERS
 
 raising = Update("raising", int, result_type=int)
 closing_time = Update("closing_time")
@@ -326,6 +327,7 @@ SAMPLES: dict[str, Sample] = {
     "a shop that is kept": Sample(keeping_shop, (), shop_kept),
     "a shop that is closed early": Sample(keeping_shop, (), shop_closed_early),
     "answers drawn in three rounds": Sample(drawing, (3,), drawn),
+    **{name: Sample(*parts) for name, parts in OTHERS.items()},
 }
 
 

@@ -14,11 +14,13 @@ from refold import (
     ChildWorkflowHandle,
     DefinitionError,
     ParentClosePolicy,
+    SearchAttributeKey,
     TimeoutError,
     Workflow,
     WorkflowAlreadyStartedError,
     all_of,
     execute_child_workflow,
+    external_workflow,
     first_of,
     shield,
     sleep,
@@ -43,7 +45,7 @@ from refold.messages import (
     TimeOutChild,
 )
 from tests.kernel.driving import Driven, cancel_asked, drive, signalled
-from tests.kernel.parts import HOUR, MINUTE, Steps, approval, nudge, sub
+from tests.kernel.parts import HOUR, MINUTE, Steps, approval, charge, nudge, number, sub
 
 Type = ChildWorkflowCancellationType
 
@@ -84,7 +86,12 @@ def test_the_options_of_a_child_that_are_not_the_default_are_recorded() -> None:
     @workflow
     def asks() -> Workflow[None]:
         yield from execute_child_workflow(
-            sub, 1, task_queue="slow", run_timeout=MINUTE, parent_close_policy=ParentClosePolicy.ABANDON
+            sub,
+            1,
+            task_queue="slow",
+            run_timeout=MINUTE,
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            search_attributes=[SearchAttributeKey.int("items").value_set(3)],
         )
 
     with drive(asks) as run:
@@ -92,6 +99,7 @@ def test_the_options_of_a_child_that_are_not_the_default_are_recorded() -> None:
             "task_queue": "slow",
             "run_timeout_us": 60_000_000,
             "parent_close_policy": "ABANDON",
+            "search_attributes": {"items": {"type": "INT", "value": 3}},
         } == run.child("sub").options
 
 
@@ -258,6 +266,54 @@ def test_a_failed_child_that_nobody_waits_for_changes_nothing() -> None:
         run.turn(FailChild(seq=1, failure=failure_of(ApplicationError("no"))))
         run.signal(approval, "yes")
         assert "yes" == run.result
+
+
+def test_a_child_that_failed_before_it_was_waited_for_raises_each_time_afresh() -> None:
+    @workflow
+    def asks_twice() -> Workflow[list[str]]:
+        child = yield from start_child_workflow(sub, 1)
+        yield from approval.receive()
+        errors: list[BaseException] = []
+        for _ in range(2):
+            try:
+                yield from child
+            except ChildWorkflowError as error:
+                errors.append(error)
+        return [str(error.__cause__) for error in errors] if errors[0] is not errors[1] else []
+
+    with drive(asks_twice) as run:
+        run.turn(run.child_started("sub"))
+        run.turn(FailChild(seq=1, failure=failure_of(ApplicationError("no"))))
+        run.signal(approval, "yes")
+        assert ["no", "no"] == run.result
+
+
+def test_of_what_is_asked_in_the_turn_that_closes_the_run_only_what_outlives_it_leaves() -> None:
+    @workflow
+    def leaves() -> Workflow[None]:
+        def handle() -> Steps:
+            other = external_workflow("w-2")
+            yield from all_of(
+                charge(1),
+                other.signal(nudge),
+                other.cancel(),
+                execute_child_workflow(sub, 1, id="kept", parent_close_policy=ParentClosePolicy.ABANDON),
+                execute_child_workflow(sub, 2, id="ended"),
+                first_of(other.signal(approval, "given up"), number.receive()),
+            )
+
+        yield from nudge.handle(handle)
+        yield from approval.receive()
+
+    with drive(leaves) as run:
+        turn = run.turn(signalled(approval, "done"), signalled(number, 1), signalled(nudge))
+        assert isinstance(turn.closed, ev.WorkflowExecutionCompleted)
+        assert [
+            "SignalExternalWorkflowExecutionInitiated",
+            "RequestCancelExternalWorkflowExecutionInitiated",
+            "StartChildWorkflowExecutionInitiated",
+        ] == [type(command).__name__ for command in turn.commands]
+        assert ["kept", "ended"] == [each.workflow_id for each in run.execution.state.orphans]
 
 
 def test_several_who_wait_for_one_child_are_all_told_in_order() -> None:

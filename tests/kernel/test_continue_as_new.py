@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -223,10 +224,9 @@ def test_a_step_of_its_own_may_continue_the_run(how: str) -> None:
 def test_a_workflow_that_swallows_it_goes_on() -> None:
     @workflow
     def stubborn() -> Workflow[str]:
-        try:
+        with suppress(ContinueAsNewError):
             yield from continue_as_new()
-        except ContinueAsNewError:
-            return "stayed"
+        return "stayed"
 
     with drive(stubborn) as run:
         assert "stayed" == run.result
