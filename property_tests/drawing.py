@@ -16,6 +16,7 @@ from property_tests.programs import (
     Ask,
     Begin,
     Beside,
+    Child,
     Compensated,
     Compute,
     Deprecate,
@@ -25,10 +26,14 @@ from property_tests.programs import (
     Guard,
     Handled,
     Join,
+    Memo,
     Patch,
     Receive,
+    Renew,
+    Send,
     Seq,
     Shielded,
+    Spawn,
     Step,
     Stop,
     Sub,
@@ -36,7 +41,7 @@ from property_tests.programs import (
     Until,
     Within,
 )
-from property_tests.running import ACTIVITIES, QUESTIONS
+from property_tests.running import ACTIVITIES, CHILDREN, QUESTIONS
 from property_tests.schedules import MOVES, Move, Schedule
 
 #: How deep steps are nested in steps.
@@ -78,6 +83,19 @@ def _leaves(without: tuple[str, ...]) -> st.SearchStrategy[Step]:
         (3, st.builds(Join, _keys)),
         (3, st.builds(Stop, _keys)),
         (0 if "patches" in without else 1, st.builds(Deprecate, _patch_ids)),
+        (0 if "others" in without else 4, _others()),
+    )
+
+
+def _others() -> st.SearchStrategy[Step]:
+    """Steps that deal with other runs, or with the run itself."""
+    how = st.sampled_from(CHILDREN)
+    return _weighted(
+        (6, st.builds(Child, how, _labels)),
+        (3, st.builds(Spawn, _keys, how, _labels)),
+        (4, st.builds(Send, st.sampled_from(["signal", "cancel"]), _labels)),
+        (2, st.builds(Memo, _labels, st.booleans())),
+        (1, st.builds(Renew)),
     )
 
 
@@ -93,7 +111,10 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
     inner = _steps(depth - 1, without)
     cleanup = st.one_of(st.none(), leaves)
     waits = _weighted(
-        (3, _acts(without)), (1, st.builds(Timer, _seconds)), (1, st.builds(Receive, _received))
+        (3, _acts(without)),
+        (1, st.builds(Timer, _seconds)),
+        (1, st.builds(Receive, _received)),
+        (0 if "others" in without else 1, _others()),
     )
     return _weighted(
         (3, leaves),
@@ -118,7 +139,7 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
 
 
 def programs(*without: str) -> st.SearchStrategy[Step]:
-    """Programs of every effect but those named: an activity, a question, ``patches``, ``starts`` or ``shields``."""
+    """Programs of every effect but those named: an activity, a question, ``patches``, ``starts``, ``shields`` or ``others``."""
     return st.builds(Seq, _tuples(_steps(DEPTH - 1, without), 2, 6))
 
 

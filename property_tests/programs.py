@@ -177,8 +177,51 @@ class Sub(Node):
     bare: bool
 
 
+@attrs.frozen(repr=False)
+class Child(Node):
+    """A child workflow until it has ended; ``how`` is its cancellation type."""
+
+    how: str
+    label: int = 0
+
+
+@attrs.frozen(repr=False)
+class Spawn(Node):
+    """A child workflow until it has started; its handle is kept under a key, like that of a step."""
+
+    key: str
+    how: str
+    label: int = 0
+
+
+@attrs.frozen(repr=False)
+class Send(Node):
+    """A message to another run: ``signal`` or ``cancel``."""
+
+    what: str
+    label: int = 0
+
+
+@attrs.frozen(repr=False)
+class Memo(Node):
+    """Change the memo, or with ``indexed`` a search attribute."""
+
+    value: int
+    indexed: bool = False
+
+
+@attrs.frozen(repr=False)
+class Renew(Node):
+    """Continue as new."""
+
+
 Step: TypeAlias = (
     Act
+    | Child
+    | Spawn
+    | Send
+    | Memo
+    | Renew
     | Timer
     | Receive
     | Handled

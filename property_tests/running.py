@@ -18,6 +18,7 @@ from property_tests.programs import (
     Ask,
     Begin,
     Beside,
+    Child,
     Compensated,
     Compute,
     Deprecate,
@@ -27,10 +28,14 @@ from property_tests.programs import (
     Guard,
     Handled,
     Join,
+    Memo,
     Patch,
     Receive,
+    Renew,
+    Send,
     Seq,
     Shielded,
+    Spawn,
     Step,
     Stop,
     Sub,
@@ -42,12 +47,15 @@ from property_tests.watching import Watch
 from refold import (
     ActivityCancellationType,
     CancelledError,
+    ChildWorkflowCancellationType,
+    ChildWorkflowHandle,
     FailureError,
     Handle,
     Outcome,
     Query,
     Random,
     Saga,
+    SearchAttributeKey,
     Signal,
     Workflow,
     WorkflowDefinition,
@@ -57,7 +65,10 @@ from refold import (
     all_settled,
     any_of,
     cancel,
+    continue_as_new,
     deprecate_patch,
+    execute_child_workflow,
+    external_workflow,
     first_of,
     info,
     log,
@@ -68,6 +79,9 @@ from refold import (
     side_effect,
     sleep,
     start,
+    start_child_workflow,
+    upsert_memo,
+    upsert_search_attributes,
     uuid4,
     wait_until,
     with_timeout,
@@ -94,6 +108,9 @@ def lax(label: int) -> int: ...
 
 
 ACTIVITIES = {each.name: each for each in (charge, reserve, patient, lax)}
+#: How a child is cancelled.
+CHILDREN = [each.value for each in ChildWorkflowCancellationType]
+_NUMBER = SearchAttributeKey.int("number")
 QUESTIONS: dict[str, Callable[[], Any]] = {
     "now": now,
     "random": random,
@@ -144,7 +161,7 @@ class World:
     consumed: list[tuple[str, int]] = attrs.field(factory=list)
     trace: list[str] = attrs.field(factory=list)
     heard: dict[str, list[int]] = attrs.field(factory=lambda: {"x": [], "y": []})
-    handles: dict[str, Handle[Any]] = attrs.field(factory=dict)
+    handles: dict[str, Handle[Any] | ChildWorkflowHandle[Any]] = attrs.field(factory=dict)
     #: The steps in which a ``CancelledError`` was raised, innermost first.
     cancelled: list[Step] = attrs.field(factory=list)
     #: What watched combinators did wrong.
@@ -204,6 +221,10 @@ def _perform(step: Step, world: World) -> Workflow[Any]:
             return (yield Routine(run, (inner, world))) if bare else (yield from run(inner, world))
         case Begin(key, inner):
             world.handles[key] = yield from start(effect_of(inner, world))
+        case Spawn(key, how, label):
+            kind = ChildWorkflowCancellationType(how)
+            world.handles[key] = yield from start_child_workflow("sub", label, cancellation_type=kind)
+            return "child"
         case Beside(started, own):
             handle = yield from start(run(started, world))
             value = yield from run(own, world)
@@ -261,6 +282,18 @@ def effect_of(step: Step, world: World) -> Any:
     match step:
         case Act(name, label):
             return ACTIVITIES[name](label)
+        case Child(how, label):
+            kind = ChildWorkflowCancellationType(how)
+            return execute_child_workflow("sub", label, cancellation_type=kind)
+        case Send(what, label):
+            other = external_workflow(f"w-other-{label}")
+            return other.signal("s", label) if what == "signal" else other.cancel()
+        case Memo(value, indexed):
+            if indexed:
+                return upsert_search_attributes(_NUMBER.value_set(value))
+            return upsert_memo({"value": value or None})
+        case Renew():
+            return continue_as_new()
         case Timer(seconds):
             return sleep(timedelta(seconds=seconds))
         case Receive(signal):
@@ -281,7 +314,10 @@ def effect_of(step: Step, world: World) -> Any:
         case Join(key):
             return world.handles[key] if key in world.handles else now()
         case Stop(key):
-            return cancel(world.handles[key]) if key in world.handles else now()
+            handle = world.handles.get(key)
+            if isinstance(handle, ChildWorkflowHandle):
+                return handle.cancel()
+            return now() if handle is None else cancel(handle)
         case Shielded(inner):
             return shield(effect_of(inner, world))
         case Within(seconds, inner):
@@ -317,8 +353,13 @@ def plain(value: Any) -> Any:
         case Random():
             return value.randrange(1000)
         case WorkflowInfo():
-            return [value.history_length, value.cancel_requested]
-        case Handle():
+            return [
+                value.history_length,
+                value.cancel_requested,
+                dict(value.memo),
+                len(value.search_attributes),
+            ]
+        case Handle() | ChildWorkflowHandle():
             return "handle"
         case _:
             return value

@@ -24,14 +24,25 @@ from refold.failures import Failure
 from refold.messages import (
     CancelWorkflow,
     CompleteActivity,
+    CompleteChild,
     FailActivity,
+    FailChild,
     FireTimer,
     Message,
     ReportActivityCanceled,
+    ReportCancelDelivered,
+    ReportCancelFailed,
+    ReportChildCanceled,
+    ReportChildStarted,
+    ReportChildStartFailed,
+    ReportChildTerminated,
+    ReportSignalDelivered,
+    ReportSignalFailed,
     SignalWorkflow,
     StartWorkflow,
     TerminateWorkflow,
     TimeOutActivity,
+    TimeOutChild,
 )
 
 SECOND = 1_000_000
@@ -51,6 +62,8 @@ MOVES = (
     *["signal a", "signal b", "signal x", "signal y"],
     "cancel",
     *["again"] * 2,
+    *["child"] * 2,
+    "deliver",
 )
 
 
@@ -199,6 +212,15 @@ class Conversation:
                 return self.signal(name)
             case ["cancel"]:
                 return CancelWorkflow(request_id=self._next("c"))
+            case ["child"]:
+                child = self._pick(self._open(ev.StartChildWorkflowExecutionInitiated), move.pick)
+                return None if child is None else self._end_child(move, child.seq)
+            case ["deliver"]:
+                sent = self._open(
+                    ev.SignalExternalWorkflowExecutionInitiated
+                    | ev.RequestCancelExternalWorkflowExecutionInitiated
+                )
+                return self._deliver(self._pick(sent, move.pick), lost=move.pick % 2 == 1)
             case ["again"]:
                 return self._pick([*self._sent, *beside], move.pick)
             case _:
@@ -218,6 +240,35 @@ class Conversation:
             case _:
                 return ReportActivityCanceled(seq=seq, details=["stopped"])
 
+    def _end_child(self, move: Move, seq: int) -> Message:
+        match move.pick:
+            case 0:
+                return FailChild(seq=seq, failure=Failure("application", "no", type="Refused"))
+            case 1:
+                return ReportChildCanceled(seq=seq, details=["stopped"])
+            case 2:
+                return TimeOutChild(seq=seq)
+            case 3:
+                return ReportChildTerminated(seq=seq, reason="enough")
+            case 4:
+                return ReportChildStartFailed(seq=seq, cause="WORKFLOW_ALREADY_EXISTS")
+            case _:
+                self._outcomes += 1
+                return CompleteChild(seq=seq, result=1000 + self._outcomes)
+
+    def _deliver(self, sent: Any, *, lost: bool) -> Message | None:
+        match sent:
+            case ev.SignalExternalWorkflowExecutionInitiated():
+                if lost:
+                    return ReportSignalFailed(seq=sent.seq, cause="EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND")
+                return ReportSignalDelivered(seq=sent.seq, run_id="r-9")
+            case ev.RequestCancelExternalWorkflowExecutionInitiated():
+                if lost:
+                    return ReportCancelFailed(seq=sent.seq, cause="EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND")
+                return ReportCancelDelivered(seq=sent.seq)
+            case _:
+                return None
+
     def _settle(self, command: ev.HistoryEvent | None) -> Message | None:
         match command:
             case ev.ActivityTaskScheduled():
@@ -228,8 +279,13 @@ class Conversation:
             case ev.TimerStarted():
                 self._due = max(self._due, command.fire_at)
                 return FireTimer(seq=command.seq)
+            case ev.StartChildWorkflowExecutionInitiated():
+                if command.seq not in self.execution.state.children:
+                    return ReportChildStarted(seq=command.seq, run_id=f"cr-{command.seq}")
+                self._outcomes += 1
+                return CompleteChild(seq=command.seq, result=1000 + self._outcomes)
             case _:
-                return None
+                return self._deliver(command, lost=False)
 
     def signal(self, name: str) -> SignalWorkflow:
         """The next signal of a name; payloads and request ids are never used twice."""
@@ -240,7 +296,7 @@ class Conversation:
         self._outcomes += 1
         return f"{prefix}{self._outcomes}"
 
-    def _open(self, kind: type[Any]) -> list[Any]:
+    def _open(self, kind: Any) -> list[Any]:
         return [command for command in self.execution.outstanding if isinstance(command, kind)]
 
     @staticmethod

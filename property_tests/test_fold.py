@@ -57,7 +57,9 @@ class _Adapter:
     def take(self, conversation: Conversation) -> None:
         turn = conversation.made[-1].turn
         for event in turn.events:
-            if event.external and hasattr(event, "seq"):
+            if isinstance(event, ev.ChildWorkflowExecutionStarted):
+                assert event.seq in self.open, "a child that starts was asked for"
+            elif event.external and hasattr(event, "seq"):
                 self._forget(event)
         for command in turn.commands:
             if isinstance(command, ev.TimerCanceled):
@@ -127,7 +129,16 @@ def test_histories_are_dense_and_every_turn_is_messages_then_completions_then_wh
 def _uses_a_number(event: ev.HistoryEvent) -> bool:
     if isinstance(event, ev.MarkerRecorded):
         return event.seq is not None
-    return isinstance(event, ev.ActivityTaskScheduled | ev.TimerStarted)
+    return isinstance(
+        event,
+        ev.ActivityTaskScheduled
+        | ev.TimerStarted
+        | ev.StartChildWorkflowExecutionInitiated
+        | ev.SignalExternalWorkflowExecutionInitiated
+        | ev.RequestCancelExternalWorkflowExecutionInitiated
+        | ev.WorkflowPropertiesModified
+        | ev.UpsertWorkflowSearchAttributes,
+    )
 
 
 @law

@@ -43,7 +43,7 @@ def test_the_order_of_arrival_counts_only_among_messages_and_among_completions(
 
 
 @law
-@given(programs("patient", "info"), schedules())
+@given(programs("patient", "info", "others"), schedules())
 def test_completions_of_one_turn_work_as_if_each_had_come_alone(program: Step, schedule: Schedule) -> None:
     conversation = play(program, schedule)
     with Live(program) as live:
