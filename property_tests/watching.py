@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from refold import CancelledError, Workflow
+from refold import CancelledError, ContinueAsNewError, Workflow
 
 
 @attrs.frozen
@@ -45,7 +45,7 @@ class Watch:
         watched = [self._watched(index, each) for index, each in enumerate(steps)]
         try:
             value = yield from combinator(*watched)
-        except (Exception, CancelledError) as error:
+        except (Exception, CancelledError, ContinueAsNewError) as error:
             self._all_ended()
             self._check_error(error)
             raise
@@ -57,7 +57,7 @@ class Watch:
         self._begun += 1
         try:
             value = yield from step
-        except (Exception, CancelledError) as error:
+        except (Exception, CancelledError, ContinueAsNewError) as error:
             self._ended(index, None, error)
             raise
         self._ended(index, value, None)
@@ -94,6 +94,9 @@ class Watch:
         """An error is that of a step, or all of theirs; a late one, if a step failed while it unwound."""
         if isinstance(error, CancelledError):
             return  # it was cancelled itself, or the first to end was a step that had been
+        if isinstance(error, ContinueAsNewError):
+            self._require(any(error is end.error for end in self._ends), f"it raised {error!r}")
+            return  # that decides it, whatever it is
         by_index = [end.error for end in sorted(self._ends, key=lambda end: end.index)]
         grouped = isinstance(error, BaseExceptionGroup) and list(error.exceptions) == by_index
         self._require(grouped or any(error is each for each in by_index), f"it raised {error!r}")

@@ -67,10 +67,12 @@ def _close_slot(slot: Slot, value: Any, error: BaseException | None) -> None:
 
 def _decides(how: Combine, error: BaseException | None) -> bool:
     """Whether a step that ended so decides a combinator."""
+    if isinstance(error, ContinueAsNewError):
+        return True  # it is no outcome of a step: all of the workflow unwinds
     if how is Combine.ALL:
         return error is not None
     if how is Combine.ANY:
-        return error is None or isinstance(error, ContinueAsNewError)
+        return error is None
     return how is Combine.FIRST
 
 
@@ -89,6 +91,8 @@ def result_of(gathering: Gathering) -> tuple[Any, BaseException | None]:
         case Combine.ONE:
             return gathering.values[0], errors[0]
         case Combine.SETTLED:
+            if gathering.decided:
+                return None, errors[gathering.winner]
             return tuple(Outcome(v, e) for v, e in zip(gathering.values, errors, strict=True)), None
         case Combine.ALL:
             if gathering.decided:

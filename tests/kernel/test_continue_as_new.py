@@ -211,8 +211,7 @@ def test_a_step_of_its_own_may_continue_the_run(how: str) -> None:
         if how == "shield":
             return (yield from shield(goes_on()))
         if how == "settled":
-            (outcome,) = yield from all_settled(goes_on())
-            return outcome.unwrap()
+            return (yield from all_settled(goes_on(), sleep(MINUTE)))
         handle = yield from start(goes_on())
         return (yield from handle)
 
