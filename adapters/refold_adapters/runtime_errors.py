@@ -20,6 +20,7 @@ CODES: dict[str, str] = {
     "RF5111": "Two things have the same name",
     "RF5112": "An activity cannot run in another process",
     "RF5113": "An option of the worker is not acceptable",
+    "RF5114": "A query of a list has no meaning",
 }
 
 

@@ -26,6 +26,7 @@ def claim_runs(state: State, now: int, write: ports.ClaimRuns) -> Outcome:
         if run.owner in (0, write.token)
         and run.task_queue in write.task_queues
         and run.run_id not in write.exclude
+        and (run.build_id is None or run.build_id in write.builds)
     ]
     claimable.sort(key=lambda run: run.takeovers)  # stable: of equals, the longest ready stays in front
     claimed: list[ReadyRun] = []
@@ -59,12 +60,15 @@ def claim_tasks(state: State, now: int, write: ports.ClaimTasks) -> Outcome:
     return ports.ClaimedTasks(claimed)
 
 
-def next_due_at(state: State, task_queues: Sequence[str], token: int | None) -> int | None:
+def next_due_at(
+    state: State, task_queues: Sequence[str], token: int | None, builds: Sequence[str] | None
+) -> int | None:
     """When somebody should look for work again."""
     times: list[int] = []
     for ready_at, order in state.ready:
         run = state.created[order]
-        if run.task_queue in task_queues and (token is None or run.owner in (0, token)):
+        its_build = builds is None or run.build_id is None or run.build_id in builds
+        if its_build and run.task_queue in task_queues and (token is None or run.owner in (0, token)):
             times.append(ready_at)
             break
     for visible_at, order, seq in state.idle:

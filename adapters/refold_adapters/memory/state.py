@@ -1,15 +1,19 @@
 """What the memory store remembers, and the two orders it is looked up by.
 
-One rule: a run is in ``ready`` exactly if it is open, not parked and has a message or a timer, and a task is in ``idle`` exactly
+One rule: a run is in ``ready`` exactly if it is open, neither parked nor paused, and has a message or a timer, and a task is in
+``idle`` exactly
 if no session holds it; ``settle`` and the task methods keep that true.  Conditions of writes are not checked here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from refold_adapters.memory.agenda import Agenda
-from refold_adapters.ports import InboxMessage, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
+from refold_adapters.ports import InboxMessage, Properties, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
+from refold_adapters.ports.conditions import Term
 
 
 @attrs.frozen
@@ -25,7 +29,7 @@ class Message:
 class Run:
     """Everything about one run."""
 
-    #: Number of the run in order of creation, from 0.
+    #: Number of the run in order of creation.
     order: int
     run_id: str
     workflow_id: str
@@ -34,6 +38,7 @@ class Run:
     request_id: str
     started_at: int
     owner: int
+    build_id: str | None = None
     status: RunStatus = RunStatus.RUNNING
     closed_at: int | None = None
     turn_token: str = ""
@@ -43,6 +48,11 @@ class Run:
     last_message: int = 0
     ready_at: int | None = None
     parked: bytes | None = None
+    parked_at: int | None = None
+    parked_kind: str | None = None
+    parked_line: str | None = None
+    paused_at: int | None = None
+    properties: Properties = attrs.field(factory=Properties)
     closing_event: bytes | None = None
     turns: list[StoredTurn] = attrs.field(factory=list[StoredTurn])
     inbox: dict[int, Message] = attrs.field(factory=dict[int, Message])
@@ -67,7 +77,19 @@ class Run:
             owner=self.owner,
             parked=self.parked,
             closing_event=self.closing_event,
+            build_id=self.build_id,
+            paused_at=self.paused_at,
+            parked_at=self.parked_at,
+            parked_kind=self.parked_kind,
+            parked_line=self.parked_line,
+            memo=self.properties.memo,
+            search_attributes=self.properties.search_attributes,
         )
+
+    @property
+    def terms(self) -> Sequence[Term]:
+        """What it is found by."""
+        return self.properties.terms
 
     def messages(self) -> list[InboxMessage]:
         """The inbox, in order of acceptance."""
@@ -91,6 +113,17 @@ class Run:
             self.due.remove((fire_at, seq))
 
 
+@attrs.frozen
+class Tombstone:
+    """That there was a run."""
+
+    run_id: str
+    workflow_id: str
+    request_id: str
+    status: RunStatus
+    deleted_at: int
+
+
 class State:
     """All runs, tasks and sessions."""
 
@@ -99,8 +132,10 @@ class State:
         self.by_workflow: dict[str, list[Run]] = {}
         self.sessions: dict[int, SessionRow] = {}
         self.last_token = 0
-        #: All runs, in order of creation: ``order`` is the place here.
-        self.created: list[Run] = []
+        self.tombstones: dict[str, Tombstone] = {}
+        #: All runs, by ``order``.
+        self.created: dict[int, Run] = {}
+        self.last_order = 0
         #: ``(ready_at, order)`` of the runs that have, or will have, work.
         self.ready: Agenda[tuple[int, int]] = Agenda()
         #: ``(visible_at, order, seq)`` of the tasks that no session holds.
@@ -111,9 +146,19 @@ class State:
     def add_run(self, run: Run) -> None:
         """Make a run known."""
         self.runs[run.run_id] = run
-        self.created.append(run)
+        self.created[run.order] = run
         self.by_workflow.setdefault(run.workflow_id, []).append(run)
         self.settle(run)
+
+    def remove_run(self, run: Run, now: int) -> None:
+        """Forget a run, but for its tombstone."""
+        self.settle(run)
+        del self.runs[run.run_id], self.created[run.order]
+        of_workflow = self.by_workflow[run.workflow_id]
+        of_workflow.remove(run)
+        if not of_workflow:
+            del self.by_workflow[run.workflow_id]
+        self.tombstones[run.run_id] = Tombstone(run.run_id, run.workflow_id, run.request_id, run.status, now)
 
     def find_run(self, workflow_id: str, run_id: str | None) -> Run | None:
         """The run of that id if it fits the workflow id; without, the latest of the workflow id, which is open if any is."""
@@ -129,7 +174,7 @@ class State:
         if run.ready_at is not None:
             self.ready.remove((run.ready_at, run.order))
         run.ready_at = None
-        if run.parked is None and run.status is RunStatus.RUNNING:
+        if run.parked is None and run.paused_at is None and run.status is RunStatus.RUNNING:
             times = [message.ready_at for message in run.inbox.values()]
             timer = run.due.first()
             if timer is not None:

@@ -12,8 +12,9 @@ from typing import assert_never
 
 from refold_adapters import ports
 from refold_adapters.clocks import ManualClock, SystemClock
-from refold_adapters.memory import claims, tasks, writes
-from refold_adapters.memory.state import Run, State
+from refold_adapters.memory import claims, copies, tasks, writes
+from refold_adapters.memory.matching import matches
+from refold_adapters.memory.state import State
 from refold_adapters.ports import (
     Clock,
     InboxMessage,
@@ -79,7 +80,7 @@ class MemoryStore:
     def list_runs(self, filter: RunFilter) -> list[RunRow]:
         """Runs, newest first."""
         with self._lock:
-            runs = [run for run in self._open_state().runs.values() if _matches(run, filter)]
+            runs = [run for run in self._open_state().runs.values() if matches(run, filter)]
             if filter.before is not None:
                 before = filter.before
                 runs = [run for run in runs if (run.started_at, run.run_id) < before]
@@ -89,7 +90,7 @@ class MemoryStore:
     def count_runs(self, filter: RunFilter) -> int:
         """How many runs match."""
         with self._lock:
-            return sum(_matches(run, filter) for run in self._open_state().runs.values())
+            return sum(matches(run, filter) for run in self._open_state().runs.values())
 
     def list_tasks(self, run_id: str) -> list[TaskRow]:
         """The open activity tasks of a run, by ``seq``."""
@@ -114,10 +115,12 @@ class MemoryStore:
         with self._lock:
             return list(self._open_state().sessions.values())
 
-    def next_due_at(self, task_queues: Sequence[str], token: int | None = None) -> int | None:
+    def next_due_at(
+        self, task_queues: Sequence[str], token: int | None = None, builds: Sequence[str] | None = None
+    ) -> int | None:
         """The earliest time at which a run or a task of these queues has work, or None; may lie in the past."""
         with self._lock:
-            return claims.next_due_at(self._open_state(), task_queues, token)
+            return claims.next_due_at(self._open_state(), task_queues, token, builds)
 
     def changed_elsewhere(self) -> bool:
         """Never: no other process can write here."""
@@ -146,16 +149,6 @@ class MemoryStore:
         return self._state
 
 
-def _matches(run: Run, filter: RunFilter) -> bool:
-    return (
-        (filter.workflow_id is None or run.workflow_id == filter.workflow_id)
-        and (filter.workflow_type is None or run.workflow_type == filter.workflow_type)
-        and (filter.task_queue is None or run.task_queue == filter.task_queue)
-        and (filter.statuses is None or run.status in filter.statuses)
-        and (filter.parked is None or (run.parked is not None) == filter.parked)
-    )
-
-
 def _apply(state: State, now: int, write: Write) -> Outcome:
     match write:
         case ports.CommitTurn():
@@ -181,11 +174,17 @@ def _apply(state: State, now: int, write: Write) -> Outcome:
         case ports.ChangeTask():
             return tasks.change_task(state, write)
         case ports.ParkRun():
-            return writes.park_run(state, write)
+            return writes.park_run(state, now, write)
         case ports.UnparkRuns():
             return writes.unpark_runs(state, write)
         case ports.ReleaseRuns():
             return writes.release_runs(state, write)
+        case ports.CopyRun():
+            return copies.copy_run(state, now, write)
+        case ports.DeleteRun():
+            return copies.delete_run(state, now, write)
+        case ports.ExpireRuns():
+            return copies.expire_runs(state, now, write)
         case ports.OpenSession():
             return writes.open_session(state, now, write)
         case ports.RenewSession():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from refold_adapters import ports
-from refold_adapters.memory.state import Run, State
+from refold_adapters.memory.state import Run, State, Tombstone
 from refold_adapters.ports import Outcome, RunStatus, SessionRow, StoredTurn, TaskRow
 
 # Sessions -------------------------------------------------------------------------------------------------------------
@@ -52,19 +52,43 @@ def create_run(state: State, now: int, write: ports.CreateRun) -> Outcome:
     """Create a run, unless one stands in the way."""
     if write.owner and write.owner not in state.sessions:
         return ports.Fenced()
-    namesake = state.runs.get(write.run_id)
+    in_the_way = run_in_the_way(state, write)
+    if in_the_way is not None:
+        return in_the_way
+    run = new_run(state, now, write)
+    if write.message is not None:
+        run.put_message(max(now, write.ready_at), write.message)
+    state.add_run(run)
+    return ports.Created(run.run_id)
+
+
+def run_in_the_way(state: State, write: ports.CreateRun, closing: str | None = None) -> ports.Exists | None:
+    """The run that a new one cannot stand beside; not the one of the run id ``closing``, which is about to be closed."""
+    namesake = state.runs.get(write.run_id) or state.tombstones.get(write.run_id)
     if namesake is not None:
         return ports.Exists(namesake.run_id, namesake.status, namesake.workflow_id == write.workflow_id)
     of_workflow = state.by_workflow.get(write.workflow_id, [])
-    for run in reversed(of_workflow):
-        if write.request_id and run.request_id == write.request_id:
-            return ports.Exists(run.run_id, run.status, True)
+    if write.request_id:
+        twins: list[Run | Tombstone] = [
+            *reversed(of_workflow),
+            *(grave for grave in state.tombstones.values() if grave.workflow_id == write.workflow_id),
+        ]
+        for twin in twins:
+            if twin.request_id == write.request_id:
+                return ports.Exists(twin.run_id, twin.status, True)
     if of_workflow:
         latest = of_workflow[-1]
-        if latest.status is RunStatus.RUNNING or latest.status in write.blocked_by:
+        is_open = latest.status is RunStatus.RUNNING and latest.run_id != closing
+        if is_open or latest.status in write.blocked_by:
             return ports.Exists(latest.run_id, latest.status)
-    run = Run(
-        order=len(state.created),
+    return None
+
+
+def new_run(state: State, now: int, write: ports.CreateRun) -> Run:
+    """A run, still without messages and unknown to the state."""
+    state.last_order += 1
+    return Run(
+        order=state.last_order,
         run_id=write.run_id,
         workflow_id=write.workflow_id,
         workflow_type=write.workflow_type,
@@ -72,18 +96,18 @@ def create_run(state: State, now: int, write: ports.CreateRun) -> Outcome:
         request_id=write.request_id,
         started_at=now,
         owner=write.owner,
+        build_id=write.build_id,
+        properties=write.properties or ports.Properties(),
     )
-    if write.message is not None:
-        run.put_message(max(now, write.ready_at), write.message)
-    state.add_run(run)
-    return ports.Created(run.run_id)
 
 
 def accept_message(state: State, now: int, write: ports.AcceptMessage) -> Outcome:
     """Put a message into an inbox."""
     run = state.find_run(write.workflow_id, write.run_id)
     if run is None:
-        return ports.NotFound()
+        grave = None if write.run_id is None else state.tombstones.get(write.run_id)
+        fits = grave is not None and write.workflow_id in ("", grave.workflow_id)
+        return ports.NotFound(grave.deleted_at if grave is not None and fits else None)
     if run.status is not RunStatus.RUNNING:
         return ports.Closed(run.run_id, run.status)
     if write.request_id and any(message.request_id == write.request_id for message in run.inbox.values()):
@@ -93,12 +117,13 @@ def accept_message(state: State, now: int, write: ports.AcceptMessage) -> Outcom
     return ports.Accepted(run.run_id, number)
 
 
-def park_run(state: State, write: ports.ParkRun) -> Outcome:
+def park_run(state: State, now: int, write: ports.ParkRun) -> Outcome:
     """Take a run out of the claimable ones."""
     run = state.runs.get(write.run_id)
     if write.token not in state.sessions or run is None or run.owner != write.token:
         return ports.Fenced()
     run.parked = write.reason
+    run.parked_at, run.parked_kind, run.parked_line = now, write.kind, write.line
     run.owner = 0
     state.settle(run)
     return ports.Done()
@@ -112,10 +137,15 @@ def unpark_runs(state: State, write: ports.UnparkRuns) -> Outcome:
         runs = [state.runs[run_id] for run_id in write.run_ids if run_id in state.runs]
     for run in runs:
         if run.parked is not None:
-            run.parked = None
+            unpark(run)
             run.takeovers = 0
             state.settle(run)
     return ports.Done()
+
+
+def unpark(run: Run) -> None:
+    """It is parked no more."""
+    run.parked = run.parked_at = run.parked_kind = run.parked_line = None
 
 
 def release_runs(state: State, write: ports.ReleaseRuns) -> Outcome:
@@ -145,6 +175,12 @@ def commit_turn(state: State, now: int, write: ports.CommitTurn) -> Outcome:
     run.history_bytes += len(write.data)
     run.takeovers = 0
     run.owner = run.owner or write.token
+    run.properties = write.properties or run.properties
+    if write.paused is not None:
+        run.paused_at = now if write.paused else None
+    if write.build_id is not None:
+        run.build_id = write.build_id or None
+        run.owner = write.token and run.owner
     if write.closing is None:
         _carry_out(state, run, now, write)
     else:
@@ -183,7 +219,7 @@ def _carry_out(state: State, run: Run, now: int, write: ports.CommitTurn) -> Non
     for seq in write.dropped_tasks:
         state.drop_task(run, seq)
     for new in write.tasks:
-        state.put_task(run, _new_task(run, now, new, write.token))
+        state.put_task(run, new_task(run, now, new, write.token))
     for cancel in write.cancel_tasks:
         task = run.tasks.get(cancel.seq)
         if task is None:
@@ -199,7 +235,8 @@ def _carry_out(state: State, run: Run, now: int, write: ports.CommitTurn) -> Non
         run.drop_timer(seq)
 
 
-def _new_task(run: Run, now: int, new: ports.NewTask, token: int) -> TaskRow:
+def new_task(run: Run, now: int, new: ports.NewTask, token: int) -> TaskRow:
+    """A task as it is when a turn creates it."""
     owner = token if new.claimed else 0
     return TaskRow(
         run_id=run.run_id,
@@ -225,7 +262,8 @@ def _close(state: State, run: Run, now: int, closing: ports.Closing) -> None:
     run.closing_event = closing.event
     run.closed_at = now
     run.owner = 0
-    run.parked = None
+    unpark(run)
+    run.paused_at = None
     run.inbox.clear()
     run.timers.clear()
     run.due.clear()

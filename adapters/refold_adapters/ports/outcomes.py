@@ -53,7 +53,9 @@ class Gone:
 
 @attrs.frozen
 class NotFound:
-    """There is no such run."""
+    """There is no such run; of one that was deleted, a tombstone may tell when."""
+
+    deleted_at: int | None = None
 
 
 @attrs.frozen
@@ -78,6 +80,14 @@ class Exists:
     run_id: str
     status: RunStatus
     same_request: bool = False
+
+
+@attrs.frozen
+class Expired:
+    """So many runs were removed; of the closed ones that are left, the earliest was closed at ``next_closed_at``."""
+
+    count: int
+    next_closed_at: int | None
 
 
 @attrs.frozen
@@ -126,6 +136,7 @@ Outcome: TypeAlias = (
     | Closed
     | Created
     | Exists
+    | Expired
     | Accepted
     | Committed
     | Beat

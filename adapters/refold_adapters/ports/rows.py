@@ -7,6 +7,8 @@ from enum import Enum
 
 import attrs
 
+from refold_adapters.ports.conditions import Condition, Term
+
 #: The owner of a task whose attempt is not in any worker's hands any more: its outcome comes from outside.
 OUTSIDE = -1
 
@@ -46,6 +48,26 @@ class RunRow:
     parked: bytes | None
     #: The terminal event, encoded; None while the run is open.
     closing_event: bytes | None
+    #: The build of the code that alone may run it; None where any may.
+    build_id: str | None = None
+    #: Since when it is paused, or None.
+    paused_at: int | None = None
+    #: Since when it is parked, or None; and for what kind of failure, at which line of code, as ``ParkRun`` said.
+    parked_at: int | None = None
+    parked_kind: str | None = None
+    parked_line: str | None = None
+    #: What its starter and its code noted of it (opaque to the store), or None.
+    memo: bytes | None = None
+    search_attributes: bytes | None = None
+
+
+@attrs.frozen
+class Properties:
+    """What is noted of a run for readers: opaque but for the terms, which it is found by."""
+
+    memo: bytes | None = None
+    search_attributes: bytes | None = None
+    terms: Sequence[Term] = ()
 
 
 @attrs.frozen
@@ -130,6 +152,8 @@ class RunFilter:
     task_queue: str | None = None
     statuses: Sequence[RunStatus] | None = None
     parked: bool | None = None
+    #: Whatever else is to hold.
+    where: Condition | None = None
     limit: int = 100
     #: ``(started_at, run_id)`` of the last row seen.
     before: tuple[int, str] | None = None

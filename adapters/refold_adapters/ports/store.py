@@ -75,11 +75,14 @@ class Store(Protocol):
         """All sessions that were not closed, by token."""
         ...
 
-    def next_due_at(self, task_queues: Sequence[str], token: int | None = None) -> int | None:
+    def next_due_at(
+        self, task_queues: Sequence[str], token: int | None = None, builds: Sequence[str] | None = None
+    ) -> int | None:
         """The earliest time at which a run or a task of these queues has work, or None; may lie in the past.
 
         Of runs, whoever owns them; of tasks that no session holds.  With ``token``, as that session should see it: runs of other
-        sessions do not count, but the end of each other lease does, as it may free runs and tasks.
+        sessions do not count, but the end of each other lease does, as it may free runs and tasks.  With ``builds``, runs of other builds
+        do not count.
         """
         ...
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
-from refold_adapters.ports.rows import RunStatus
+from refold_adapters.ports.rows import Properties, RunStatus, StoredTurn
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +48,8 @@ class CreateRun:
     ``Created``, or ``Exists`` with the run in the way: the latest run of the workflow id, if it is open or its status is listed
     in ``blocked_by``.  Before that, a run of the workflow id that was created with the same ``request_id``, or under the same
     ``run_id``, is reported as ``Exists(same_request=True)``: the reply to an earlier try was lost.  (A run id that another
-    workflow id has is ``Exists`` too.)
+    workflow id has is ``Exists`` too.)  Both hold of a deleted run as long as its tombstone stands; otherwise it is as if it had
+    never been.
     ``owner`` may name the session that will run it (0: none); ``Fenced`` if that session is gone.
     ``ready_at`` is when its first turn is due, unless another message comes first; a time in the past means at once.
     """
@@ -64,6 +65,9 @@ class CreateRun:
     blocked_by: Sequence[RunStatus] = ()
     owner: int = 0
     ready_at: int = 0
+    #: The build that alone may run it; None for any.
+    build_id: str | None = None
+    properties: Properties | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -121,6 +125,8 @@ class CommitTurn:
     Conditions are checked in this order (a dead session before an unknown run), before anything is changed.  ``token`` 0 is an
     administrative turn: ownership is not checked.  Closing deletes the run's tasks, timers and inbox, its owner and its parking.
     A run that nobody owns is claimed by the commit.  A committed turn is progress: it sets the takeovers to 0.
+    A paused run is not claimable, whatever it has in its inbox; its tasks are.  An administrative turn that names a build takes the run
+    from its owner, who may not serve that build.
     """
 
     token: int
@@ -143,6 +149,12 @@ class CommitTurn:
     timers: Sequence[tuple[int, int]] = ()
     removed_timers: Sequence[int] = ()
     closing: Closing | None = None
+    #: What is noted of the run from now on; None leaves it as it is.
+    properties: Properties | None = None
+    #: Whether the run is paused from now on; None leaves it as it is.
+    paused: bool | None = None
+    #: The build that alone may run it from now on, empty for any; None leaves it as it is.
+    build_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -159,7 +171,7 @@ class ConsumeMessages:
 
 @attrs.frozen(kw_only=True)
 class ClaimRuns:
-    """Claim up to ``limit`` open, unparked runs that have work, of these queues: ``ReadyRuns``, or ``Fenced``.
+    """Claim up to ``limit`` open runs that have work and are neither parked nor paused, of these queues: ``ReadyRuns``, or ``Fenced``.
 
     Work is an inbox message, or a timer that is due.  Claimable are runs of nobody, of the session itself, and of sessions whose
     lease has run out (those count a takeover).  Fewest takeovers first, then the longest ready.
@@ -170,6 +182,8 @@ class ClaimRuns:
     task_queues: Sequence[str]
     limit: int
     exclude: Sequence[str] = ()
+    #: Builds whose runs the session can run, beside those that any may run.
+    builds: Sequence[str] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -262,12 +276,14 @@ class ChangeTask:
 class ParkRun:
     """Take an open run that the session owns out of the claimable ones, with a reason: ``Done`` or ``Fenced``.
 
-    The session gives the run up.  Messages are still accepted.
+    The session gives the run up.  Messages are still accepted.  ``kind`` and ``line`` are what the run is then found by.
     """
 
     token: int
     run_id: str
     reason: bytes
+    kind: str | None = None
+    line: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -289,6 +305,48 @@ class ReleaseRuns:
     run_ids: Sequence[str]
 
 
+@attrs.frozen(kw_only=True)
+class CopyRun:
+    """Create a run that begins with a copy of turns, and in the same step close the run whose place it takes.
+
+    ``Created``; ``Exists`` as for ``CreateRun``, where the run that ``closes`` would close does not stand in the way; whatever else
+    ``CommitTurn`` answers where it refuses ``closes``.  ``run`` has no message and no owner.
+    """
+
+    run: CreateRun
+    #: Its turns, from 1 on without a gap.
+    turns: Sequence[StoredTurn]
+    last_event_id: int
+    tasks: Sequence[NewTask] = ()
+    #: ``(seq, fire_at)``
+    timers: Sequence[tuple[int, int]] = ()
+    #: Its inbox, in order: each message and its request id.
+    messages: Sequence[tuple[bytes, str]] = ()
+    closes: CommitTurn | None = None
+
+
+@attrs.frozen(kw_only=True)
+class DeleteRun:
+    """Remove a closed run and all that belongs to it: ``Done``; ``Refused`` where it is open; ``NotFound``.
+
+    A tombstone is left, so that what comes late is refused and not taken for something new.
+    """
+
+    run_id: str
+
+
+@attrs.frozen(kw_only=True)
+class ExpireRuns:
+    """Remove up to ``limit`` runs that were closed before or at ``closed_until``, the earliest first, as ``DeleteRun`` does.
+
+    Tombstones older than ``forget_until`` go too.  ``Expired``, with the time at which the earliest of the rest was closed.
+    """
+
+    closed_until: int
+    forget_until: int
+    limit: int
+
+
 Write: TypeAlias = (
     OpenSession
     | RenewSession
@@ -307,4 +365,7 @@ Write: TypeAlias = (
     | ParkRun
     | UnparkRuns
     | ReleaseRuns
+    | CopyRun
+    | DeleteRun
+    | ExpireRuns
 )

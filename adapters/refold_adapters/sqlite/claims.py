@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import attrs
 
@@ -19,18 +20,25 @@ from refold_adapters.sqlite.sessions import expel_the_dead
 from refold_adapters.sqlite.transaction import Transaction
 from refold_adapters.store_errors import StoreError
 
+#: Runs of one owner, task queue and build: these are in the index of the ready ones side by side.
+_Group: TypeAlias = tuple[int, str, str]
+
 #: Ready runs are in the order of the index only for one number of takeovers, so these are taken one after the other.
 _NEXT_TAKEOVERS = """
     SELECT takeovers FROM runs INDEXED BY runs_ready
-    WHERE owner = ? AND task_queue = ? AND takeovers > ? AND ready_at IS NOT NULL ORDER BY takeovers LIMIT 1
+    WHERE owner = ? AND task_queue = ? AND build_id = ? AND takeovers > ? AND ready_at IS NOT NULL ORDER BY takeovers LIMIT 1
 """
 _READY = """
     SELECT takeovers, ready_at, run_key FROM runs INDEXED BY runs_ready
-    WHERE owner = ? AND task_queue = ? AND takeovers = ? AND ready_at <= ? ORDER BY ready_at, run_key LIMIT ?
+    WHERE owner = ? AND task_queue = ? AND build_id = ? AND takeovers = ? AND ready_at <= ? ORDER BY ready_at, run_key LIMIT ?
 """
 _FIRST_READY_AT = """
     SELECT min(ready_at) FROM runs INDEXED BY runs_ready
-    WHERE owner = ? AND task_queue = ? AND takeovers = ? AND ready_at IS NOT NULL
+    WHERE owner = ? AND task_queue = ? AND build_id = ? AND takeovers = ? AND ready_at IS NOT NULL
+"""
+_NEXT_BUILD = """
+    SELECT min(build_id) FROM runs INDEXED BY runs_ready
+    WHERE owner = ? AND task_queue = ? AND build_id > ? AND ready_at IS NOT NULL
 """
 _RUN = SELECT_RUNS + " WHERE run_key = ?"
 _SET_ASIDE = "UPDATE runs SET ready_at = NULL WHERE run_key = ?"
@@ -63,7 +71,8 @@ def claim_runs(tx: Transaction, write: ports.ClaimRuns) -> Outcome:
     ready: list[tuple[int, int, int]] = []
     for queue in dict.fromkeys(write.task_queues):
         for owner in (write.token, 0):
-            ready += _ready(tx, owner, queue, limit + len(exclude))
+            for build_id in dict.fromkeys(("", *write.builds)):
+                ready += _ready(tx, (owner, queue, build_id), limit + len(exclude))
     claimed: list[ReadyRun] = []
     for takeovers, _, run_key in sorted(ready):
         if len(claimed) == limit:
@@ -101,14 +110,17 @@ def claim_tasks(tx: Transaction, write: ports.ClaimTasks) -> Outcome:
     return ports.ClaimedTasks(claimed)
 
 
-def next_due_at(tx: Transaction, task_queues: Sequence[str], token: int | None) -> int | None:
+def next_due_at(
+    tx: Transaction, task_queues: Sequence[str], token: int | None, builds: Sequence[str] | None
+) -> int | None:
     """When somebody should look for work again."""
     owners = (0, *tx.sessions) if token is None else (0, token)
     times: list[int | None] = []
     for queue in task_queues:
         for owner in owners:
-            for takeovers in _takeovers(tx, owner, queue):
-                times += tx.execute(_FIRST_READY_AT, (owner, queue, takeovers)).fetchone()
+            for build_id in _builds(tx, owner, queue) if builds is None else ("", *builds):
+                for takeovers in _takeovers(tx, (owner, queue, build_id)):
+                    times += tx.execute(_FIRST_READY_AT, (owner, queue, build_id, takeovers)).fetchone()
         for activity_type in _idle_types(tx, queue):
             times += tx.execute(_FIRST_VISIBLE_AT, (queue, activity_type)).fetchone()
     if token is not None:
@@ -116,11 +128,11 @@ def next_due_at(tx: Transaction, task_queues: Sequence[str], token: int | None) 
     return min((time for time in times if time is not None), default=None)
 
 
-def _ready(tx: Transaction, owner: int, queue: str, limit: int) -> list[tuple[int, int, int]]:
-    """Takeovers, ready_at and key of the runs of one owner that have work now, in order of claim."""
+def _ready(tx: Transaction, group: _Group, limit: int) -> list[tuple[int, int, int]]:
+    """Takeovers, ready_at and key of the runs of a group that have work now, in order of claim."""
     found: list[tuple[int, int, int]] = []
-    for takeovers in _takeovers(tx, owner, queue):
-        found += tx.execute(_READY, (owner, queue, takeovers, tx.now, limit - len(found))).fetchall()
+    for takeovers in _takeovers(tx, group):
+        found += tx.execute(_READY, (*group, takeovers, tx.now, limit - len(found))).fetchall()
         if len(found) >= limit:
             break
     return found
@@ -136,10 +148,18 @@ def _sound_row(tx: Transaction, run_key: int) -> RunRow | None:
         return None
 
 
-def _takeovers(tx: Transaction, owner: int, queue: str) -> Iterator[int]:
+def _builds(tx: Transaction, owner: int, queue: str) -> Iterator[str]:
+    """The builds that runs with work are pinned to, in order; first the empty one, for those that are not."""
+    last: str | None = ""
+    while last is not None:
+        yield last
+        last = tx.execute(_NEXT_BUILD, (owner, queue, last)).fetchone()[0]
+
+
+def _takeovers(tx: Transaction, group: _Group) -> Iterator[int]:
     """The numbers of takeovers that there are, ascending."""
     last = -1
-    while (row := tx.execute(_NEXT_TAKEOVERS, (owner, queue, last)).fetchone()) is not None:
+    while (row := tx.execute(_NEXT_TAKEOVERS, (*group, last)).fetchone()) is not None:
         last = row[0]
         yield last
 

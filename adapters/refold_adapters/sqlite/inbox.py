@@ -22,11 +22,11 @@ _EARLIEST_WORK = """
 
 
 def accept(tx: Transaction, run: tuple[int, bool, int | None, int], data: bytes, request_id: str = "") -> int:
-    """Append a message and wake the run, given as key, parked, ready_at and last_message; returns the message's id."""
-    run_key, parked, ready_at, last_message = run
+    """Append a message and wake the run, given as key, held (parked or paused), ready_at and last_message; returns its id."""
+    run_key, held, ready_at, last_message = run
     message_id = last_message + 1
     put_message(tx, run_key, message_id, ready_at=tx.now, data=data, request_id=request_id)
-    if parked or (ready_at is not None and ready_at <= tx.now):
+    if held or (ready_at is not None and ready_at <= tx.now):
         tx.execute(_COUNT, (message_id, run_key))
     else:
         tx.execute(_COUNT_AND_WAKE, (message_id, tx.now, run_key))

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, Write
-from refold_adapters.sqlite import claims, runs, sessions, tasks, turns
+from refold_adapters.sqlite import claims, copies, runs, sessions, tasks, turns
 from refold_adapters.sqlite.transaction import Transaction
 
 
@@ -43,6 +43,12 @@ def perform(tx: Transaction, write: Write) -> Outcome:
             return runs.park_run(tx, write)
         case ports.UnparkRuns():
             return runs.unpark_runs(tx, write)
+        case ports.CopyRun():
+            return copies.copy_run(tx, write)
+        case ports.DeleteRun():
+            return copies.delete_run(tx, write)
+        case ports.ExpireRuns():
+            return copies.expire_runs(tx, write)
         case ports.OpenSession():
             return sessions.open_session(tx, write)
         case ports.CloseSession():

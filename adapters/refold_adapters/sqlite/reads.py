@@ -9,6 +9,7 @@ import sqlite3
 from typing import Any
 
 from refold_adapters.ports import InboxMessage, RunFilter, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
+from refold_adapters.sqlite.conditions import Bound, sql_of
 from refold_adapters.sqlite.rows import SELECT_RUNS, SELECT_TASKS, checksum, run_row, skip_corrupt, task_row
 from refold_adapters.sqlite.schema import number_of, row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
@@ -134,10 +135,10 @@ def _of_run(tx: Transaction, run_id: str, statement: str) -> list[tuple[Any, ...
     return [] if run is None else tx.execute(statement, row_span(run[0])).fetchall()
 
 
-def _conditions(filter: RunFilter) -> tuple[list[str], list[str | int]]:
+def _conditions(filter: RunFilter) -> tuple[list[str], Bound]:
     """Conditions on runs, of fixed text, and what is bound to them."""
     where: list[str] = []
-    bound: list[str | int] = []
+    bound: Bound = []
     for column, value in (
         ("workflow_id", filter.workflow_id),
         ("workflow_type", filter.workflow_type),
@@ -155,6 +156,10 @@ def _conditions(filter: RunFilter) -> tuple[list[str], list[str | int]]:
             bound += [status.value for status in statuses]
     if filter.parked is not None:
         where.append("parked IS NOT NULL" if filter.parked else "parked IS NULL")
+    if filter.where is not None:
+        text, values = sql_of(filter.where)
+        where.append(text)
+        bound += values
     return where, bound
 
 

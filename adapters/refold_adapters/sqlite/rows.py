@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from operator import contains
 from typing import Any
 
 from refold_adapters.ports import RunRow, RunStatus, TaskRow
@@ -18,7 +19,7 @@ _log = logging.getLogger("refold")
 #: Gives what ``run_row`` takes.
 SELECT_RUNS = """
     SELECT run_id, workflow_id, workflow_type, task_queue, status, started_at, closed_at, turn, last_event_id, history_bytes,
-        owner, parked, closing_event
+        owner, parked, closing_event, nullif(build_id, ''), paused_at, parked_at, parked_kind, parked_line, memo, search_attributes
     FROM runs
 """
 #: Gives what ``task_row`` takes.  The key of a task's run is in the upper bits of its id: see ``schema``.
@@ -30,12 +31,12 @@ SELECT_TASKS = """
 """
 
 _STATUSES = {status.value: status for status in RunStatus}
+_NONE = type(None)
 #: What the columns of a run may be, in order.
-_RUN_TYPES: frozenset[tuple[type, ...]] = frozenset(
-    (str, str, str, str, str, int, closed_at, int, int, int, int, parked, closing_event)
-    for closed_at in (int, type(None))
-    for parked in (bytes, type(None))
-    for closing_event in (bytes, type(None))
+_RUN_TYPES: tuple[tuple[type, ...], ...] = (
+    *((str,), (str,), (str,), (str,), (str,), (int,), (int, _NONE), (int,), (int,), (int,), (int,)),
+    *((bytes, _NONE), (bytes, _NONE), (str, _NONE), (int, _NONE), (int, _NONE), (str, _NONE), (str, _NONE)),
+    *((bytes, _NONE), (bytes, _NONE)),
 )
 
 
@@ -55,7 +56,7 @@ def status_of(run_id: str, text: str) -> RunStatus:
 
 def run_row(values: tuple[Any, ...]) -> RunRow:
     """A run, as ``SELECT_RUNS`` gives it."""
-    if tuple(map(type, values)) not in _RUN_TYPES:
+    if not all(map(contains, _RUN_TYPES, map(type, values))):
         raise corrupt_row(str(values[0]), "the row")
     (
         run_id,
@@ -71,6 +72,13 @@ def run_row(values: tuple[Any, ...]) -> RunRow:
         owner,
         parked,
         closing_event,
+        build_id,
+        paused_at,
+        parked_at,
+        parked_kind,
+        parked_line,
+        memo,
+        search_attributes,
     ) = values
     return RunRow(
         run_id=run_id,
@@ -86,6 +94,13 @@ def run_row(values: tuple[Any, ...]) -> RunRow:
         owner=owner,
         parked=parked,
         closing_event=closing_event,
+        build_id=build_id,
+        paused_at=paused_at,
+        parked_at=parked_at,
+        parked_kind=parked_kind,
+        parked_line=parked_line,
+        memo=memo,
+        search_attributes=search_attributes,
     )
 
 

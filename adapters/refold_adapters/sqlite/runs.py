@@ -8,39 +8,53 @@ from __future__ import annotations
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
 from refold_adapters.sqlite.inbox import accept, earliest_work, put_message
+from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.rows import status_of
 from refold_adapters.sqlite.schema import row_span
 from refold_adapters.sqlite.transaction import Transaction
 
 # For nearly every start the answer is that its owner is alive and nothing stands in the way: one statement says so.
 _OWNER_AND_OTHERS = """
-    SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
-        EXISTS (SELECT 1 FROM runs WHERE run_id = ?) OR EXISTS (SELECT 1 FROM runs WHERE workflow_id = ?)
+    SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?3),
+        EXISTS (SELECT 1 FROM runs WHERE run_id = ?1) OR EXISTS (SELECT 1 FROM runs WHERE workflow_id = ?2)
+            OR EXISTS (SELECT 1 FROM tombstones WHERE run_id = ?1) OR EXISTS (SELECT 1 FROM tombstones WHERE workflow_id = ?2)
 """
 _NAMESAKE = "SELECT workflow_id, status FROM runs WHERE run_id = ?"
+_DEAD_NAMESAKE = "SELECT workflow_id, status FROM tombstones WHERE run_id = ?"
 _SAME_REQUEST = """
     SELECT run_id, status FROM runs WHERE workflow_id = ? AND request_id = ? ORDER BY run_key DESC LIMIT 1
 """
+_SAME_DEAD_REQUEST = """
+    SELECT run_id, status FROM tombstones WHERE workflow_id = ? AND request_id = ? ORDER BY run_id LIMIT 1
+"""
+_GRAVE = "SELECT deleted_at FROM tombstones WHERE run_id = ? AND ? IN ('', workflow_id)"
 _LATEST = "SELECT run_id, status FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1"
 _INSERT = """
     INSERT INTO runs (run_id, workflow_id, workflow_type, task_queue, request_id, status, started_at, turn, turn_token,
-        last_event_id, history_bytes, last_message, owner, takeovers, ready_at)
-    VALUES (?, ?, ?, ?, ?, 'RUNNING', ?, 0, '', 0, 0, ?, ?, 0, ?)
+        last_event_id, history_bytes, last_message, owner, takeovers, ready_at, build_id)
+    VALUES (?, ?, ?, ?, ?, 'RUNNING', ?, 0, '', 0, 0, ?, ?, 0, ?, ?)
 """
 _RECEIVER = """
-    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL, ready_at, last_message FROM runs WHERE run_id = ?
+    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message
+    FROM runs WHERE run_id = ?
 """
 _LATEST_RECEIVER = """
-    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL, ready_at, last_message
+    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message
     FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1
 """
 _KNOWN_REQUEST = "SELECT count(*) FROM inbox WHERE request_id = ? AND request_id <> '' AND id BETWEEN ? AND ?"
-_PARK = "UPDATE runs SET parked = ?, owner = 0, ready_at = NULL WHERE run_id = ? AND owner = ?"
-_PARKED = "SELECT run_key FROM runs WHERE run_id = ? AND parked IS NOT NULL"
-_PARKED_OF_QUEUE = """
-    SELECT run_key FROM runs WHERE task_queue = ? AND parked IS NOT NULL ORDER BY started_at, run_id
+_PARK = """
+    UPDATE runs SET parked = ?, parked_at = ?, parked_kind = ?, parked_line = ?, owner = 0, ready_at = NULL
+    WHERE run_id = ? AND owner = ?
 """
-_UNPARK = "UPDATE runs SET parked = NULL, takeovers = 0, ready_at = ? WHERE run_key = ?"
+_PARKED = "SELECT run_key, paused_at IS NOT NULL FROM runs WHERE run_id = ? AND parked IS NOT NULL"
+_PARKED_OF_QUEUE = """
+    SELECT run_key, paused_at IS NOT NULL FROM runs WHERE task_queue = ? AND parked IS NOT NULL ORDER BY started_at, run_id
+"""
+_UNPARK = """
+    UPDATE runs SET parked = NULL, parked_at = NULL, parked_kind = NULL, parked_line = NULL, takeovers = 0, ready_at = ?
+    WHERE run_key = ?
+"""
 _RELEASE = "UPDATE runs SET owner = 0 WHERE run_id = ? AND owner = ?"
 
 _RUNNING = RunStatus.RUNNING.value
@@ -49,39 +63,51 @@ _RUNNING = RunStatus.RUNNING.value
 def create_run(tx: Transaction, write: ports.CreateRun) -> Outcome:
     """Create a run, unless one stands in the way."""
     alive, has_others = tx.execute(
-        _OWNER_AND_OTHERS, (write.owner, write.run_id, write.workflow_id)
+        _OWNER_AND_OTHERS, (write.run_id, write.workflow_id, write.owner)
     ).fetchone()
     if write.owner and not alive:
         return ports.Fenced()
-    if has_others and (present := _in_the_way(tx, write)) is not None:
+    if has_others and (present := run_in_the_way(tx, write)) is not None:
         return present
     ready_at = None if write.message is None else max(tx.now, write.ready_at)
-    identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
-    tx.execute(_INSERT, (*identity, tx.now, 0 if write.message is None else 1, write.owner, ready_at))
+    run_key = put_run(tx, write, ready_at, 0 if write.message is None else 1)
     if write.message is not None and ready_at is not None:
-        run_key = tx.cursor.lastrowid
-        assert run_key is not None
         put_message(tx, run_key, 1, ready_at=ready_at, data=write.message)
     return ports.Created(write.run_id)
 
 
-def _in_the_way(tx: Transaction, write: ports.CreateRun) -> ports.Exists | None:
-    """The run for which this one is not created, if there is one."""
-    namesake = tx.execute(_NAMESAKE, (write.run_id,)).fetchone()
-    if namesake is not None:
-        return ports.Exists(
-            write.run_id, status_of(write.run_id, namesake[1]), namesake[0] == write.workflow_id
-        )
+def run_in_the_way(
+    tx: Transaction, write: ports.CreateRun, closing: str | None = None
+) -> ports.Exists | None:
+    """The run that a new one cannot stand beside; not the one of the run id ``closing``, which is about to be closed."""
+    for statement in (_NAMESAKE, _DEAD_NAMESAKE):
+        namesake = tx.execute(statement, (write.run_id,)).fetchone()
+        if namesake is not None:
+            status = status_of(write.run_id, namesake[1])
+            return ports.Exists(write.run_id, status, namesake[0] == write.workflow_id)
     if write.request_id:
-        twin = tx.execute(_SAME_REQUEST, (write.workflow_id, write.request_id)).fetchone()
-        if twin is not None:
-            return ports.Exists(twin[0], status_of(*twin), True)
+        for statement in (_SAME_REQUEST, _SAME_DEAD_REQUEST):
+            twin = tx.execute(statement, (write.workflow_id, write.request_id)).fetchone()
+            if twin is not None:
+                return ports.Exists(twin[0], status_of(*twin), True)
     latest = tx.execute(_LATEST, (write.workflow_id,)).fetchone()
     if latest is not None:
         status = status_of(*latest)
-        if status is RunStatus.RUNNING or status in write.blocked_by:
+        is_open = status is RunStatus.RUNNING and latest[0] != closing
+        if is_open or status in write.blocked_by:
             return ports.Exists(latest[0], status)
     return None
+
+
+def put_run(tx: Transaction, write: ports.CreateRun, ready_at: int | None, last_message: int) -> int:
+    """Create the row of a run; returns its key."""
+    identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
+    tx.execute(_INSERT, (*identity, tx.now, last_message, write.owner, ready_at, write.build_id or ""))
+    run_key = tx.cursor.lastrowid
+    assert run_key is not None
+    if write.properties is not None:
+        note(tx, run_key, write.properties)
+    return run_key
 
 
 def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
@@ -91,7 +117,9 @@ def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
     else:
         row = tx.execute(_RECEIVER, (write.run_id,)).fetchone()
     if row is None:
-        return ports.NotFound()
+        return ports.NotFound(
+            None if write.run_id is None else deleted_at(tx, write.run_id, write.workflow_id)
+        )
     run_key, run_id, workflow_id, status, parked, ready_at, last_message = row
     if write.workflow_id not in ("", workflow_id):
         return ports.NotFound()
@@ -103,25 +131,31 @@ def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
     return ports.Accepted(run_id, message_id)
 
 
+def deleted_at(tx: Transaction, run_id: str, workflow_id: str = "") -> int | None:
+    """When a run was removed, if its tombstone tells."""
+    grave = tx.execute(_GRAVE, (run_id, workflow_id)).fetchone()
+    return None if grave is None else grave[0]
+
+
 def park_run(tx: Transaction, write: ports.ParkRun) -> Outcome:
     """Take a run out of the claimable ones."""
     if write.token not in tx.sessions:
         return ports.Fenced()
-    tx.execute(_PARK, (write.reason, write.run_id, write.token))
+    tx.execute(_PARK, (write.reason, tx.now, write.kind, write.line, write.run_id, write.token))
     return ports.Done() if tx.cursor.rowcount == 1 else ports.Fenced()
 
 
 def unpark_runs(tx: Transaction, write: ports.UnparkRuns) -> Outcome:
     """Make parked runs claimable again."""
-    parked: list[tuple[int]] = []
+    parked: list[tuple[int, bool]] = []
     if write.run_ids is None:
         for queue in write.task_queues:
             parked += tx.execute(_PARKED_OF_QUEUE, (queue,)).fetchall()
     else:
         for run_id in write.run_ids:
             parked += tx.execute(_PARKED, (run_id,)).fetchall()
-    for (run_key,) in parked:
-        tx.execute(_UNPARK, (earliest_work(tx, run_key), run_key))
+    for run_key, paused in parked:
+        tx.execute(_UNPARK, (None if paused else earliest_work(tx, run_key), run_key))
     return ports.Done()
 
 

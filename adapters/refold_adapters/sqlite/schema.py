@@ -5,7 +5,7 @@ that it has within the run (turn, message id, task or timer seq).  So the rows o
 sorting, and a commit touches few pages.
 
 ``ready_at`` of a run is since when, or from when on, it has work: the earliest of its inbox and its timers; NULL where it has
-none, is parked or is closed.  Every write keeps it, so that finding work never reads more than the work found.
+none, is parked, is paused or is closed.  Every write keeps it, so that finding work never reads more than the work found.
 """
 
 from __future__ import annotations
@@ -72,14 +72,22 @@ TABLES = (
         takeovers INTEGER NOT NULL,
         ready_at INTEGER,
         parked BLOB,
-        closing_event BLOB
+        closing_event BLOB,
+        build_id TEXT NOT NULL,
+        paused_at INTEGER,
+        parked_at INTEGER,
+        parked_kind TEXT,
+        parked_line TEXT,
+        memo BLOB,
+        search_attributes BLOB
     ) STRICT
     """,
     "CREATE INDEX runs_by_workflow ON runs (workflow_id)",
     "CREATE INDEX runs_by_start ON runs (started_at, run_id)",
     "CREATE INDEX runs_open ON runs (started_at, run_id) WHERE status = 'RUNNING'",
     "CREATE INDEX runs_parked ON runs (started_at, run_id) WHERE parked IS NOT NULL",
-    "CREATE INDEX runs_ready ON runs (owner, task_queue, takeovers, ready_at) WHERE ready_at IS NOT NULL",
+    "CREATE INDEX runs_closed ON runs (closed_at) WHERE closed_at IS NOT NULL",
+    "CREATE INDEX runs_ready ON runs (owner, task_queue, build_id, takeovers, ready_at) WHERE ready_at IS NOT NULL",
     """
     CREATE TABLE history (
         id INTEGER PRIMARY KEY,
@@ -125,4 +133,25 @@ TABLES = (
     ) STRICT
     """,
     "CREATE INDEX timers_by_time ON timers (run_key, fire_at)",
+    """
+    CREATE TABLE terms (
+        id INTEGER PRIMARY KEY,
+        run_key INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        value ANY NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX terms_by_value ON terms (name, kind, value, run_key)",
+    """
+    CREATE TABLE tombstones (
+        run_id TEXT PRIMARY KEY,
+        workflow_id TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        status TEXT NOT NULL,
+        deleted_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX tombstones_by_request ON tombstones (workflow_id, request_id)",
+    "CREATE INDEX tombstones_by_time ON tombstones (deleted_at)",
 )

@@ -100,9 +100,11 @@ class SqliteStore:
         """All sessions that were not closed, by token."""
         return self._open_file().read(reads.list_sessions)
 
-    def next_due_at(self, task_queues: Sequence[str], token: int | None = None) -> int | None:
+    def next_due_at(
+        self, task_queues: Sequence[str], token: int | None = None, builds: Sequence[str] | None = None
+    ) -> int | None:
         """The earliest time at which a run or a task of these queues has work, or None; may lie in the past."""
-        return self._open_file().read(lambda tx: claims.next_due_at(tx, task_queues, token))
+        return self._open_file().read(lambda tx: claims.next_due_at(tx, task_queues, token, builds))
 
     def integrity_problems(self) -> list[str]:
         """What SQLite finds wrong with the file, at length: it reads all of it.  Empty if nothing is."""

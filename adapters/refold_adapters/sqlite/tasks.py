@@ -11,7 +11,7 @@ from refold_adapters.sqlite.inbox import accept, earliest_work
 from refold_adapters.sqlite.schema import row_id
 from refold_adapters.sqlite.transaction import Transaction
 
-_RUN = "SELECT run_key, parked IS NOT NULL, ready_at, last_message FROM runs WHERE run_id = ?"
+_RUN = "SELECT run_key, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message FROM runs WHERE run_id = ?"
 # Somebody with token 0 stands outside of every session: only the attempt is checked.
 _RETRY = """
     UPDATE tasks SET attempt = ?4, visible_at = ?5, started_at = NULL, owner = 0, last_failure = ?6,

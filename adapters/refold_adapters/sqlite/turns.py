@@ -9,16 +9,18 @@ from __future__ import annotations
 from refold_adapters import ports
 from refold_adapters.ports import InboxMessage, Outcome
 from refold_adapters.sqlite.inbox import earliest_work, put_message
+from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.rows import checksum
 from refold_adapters.sqlite.schema import number_of, row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
 
 _RUN = """
     SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
-        run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message
+        run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message,
+        paused_at IS NOT NULL
     FROM runs WHERE run_id = ?
 """
-_OWNED = "SELECT run_key FROM runs WHERE run_id = ? AND owner = ?"
+_OWNED = "SELECT run_key, paused_at IS NOT NULL FROM runs WHERE run_id = ? AND owner = ?"
 _STEP = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ? WHERE run_key = ?
 """
@@ -30,7 +32,8 @@ _MOVE = """
 """
 _CLOSE = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
-        status = ?, closed_at = ?, closing_event = ?, owner = 0, takeovers = 0, ready_at = NULL, parked = NULL
+        status = ?, closed_at = ?, closing_event = ?, owner = 0, takeovers = 0, ready_at = NULL, parked = NULL, parked_at = NULL,
+        parked_kind = NULL, parked_line = NULL, paused_at = NULL
     WHERE run_key = ?
 """
 _APPEND = "INSERT INTO history (id, first_event_id, checksum, data) VALUES (?, ?, ?, ?)"
@@ -54,6 +57,8 @@ _PUT_TASK = """
 _ASK_TASK_TO_STOP = "UPDATE tasks SET cancel_requested = 1 WHERE id = ?"
 _PUT_TIMER = "INSERT INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
 _TAKE_TIMER = "DELETE FROM timers WHERE id = ?"
+_PAUSE = "UPDATE runs SET paused_at = ? WHERE run_key = ?"
+_PIN = "UPDATE runs SET build_id = ? WHERE run_key = ?"
 _SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
 _CLEAR_TASKS = "DELETE FROM tasks WHERE id BETWEEN ? AND ?"
 _CLEAR_INBOX = "DELETE FROM inbox WHERE id BETWEEN ? AND ?"
@@ -72,14 +77,14 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     row = execute(_RUN, (token, write.run_id)).fetchone()
     if row is None:
         return ports.NotFound() if not token or token in tx.sessions else _FENCED
-    alive, run_key, status, turn, turn_token, owner, takeovers, ready_at, parked, last_message = row
+    alive, run_key, status, turn, turn_token, owner, takeovers, ready_at, parked, last_message, paused = row
     if token and (not alive or owner not in (0, token)):
         return _FENCED
     if turn != write.turn - 1 or status != _RUNNING:
         repeated = turn == write.turn and turn_token == write.turn_token and turn_token != ""
         return _COMMITTED if repeated else ports.Stale(turn)
-    #: An open run that is neither ready nor parked has no messages and no timers.
-    quiet = ready_at is None and not parked
+    #: An open run that is neither ready, parked nor paused has no messages and no timers.
+    quiet = ready_at is None and not parked and not paused
     if write.closing is not None and not quiet:
         unseen = _unseen(tx, run_key, write)
         if unseen:
@@ -94,6 +99,8 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
         _APPEND, (history_id, write.first_event_id, checksum(history_id, write.first_event_id, data), data)
     )
     last_event_id = write.first_event_id + write.event_count - 1
+    if write.properties is not None:
+        note(tx, run_key, write.properties)
     if write.closing is not None:
         _close(tx, run_key, write, write.closing, last_event_id, quiet=quiet)
         return _COMMITTED
@@ -103,14 +110,26 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     for seq in write.dropped_tasks:
         execute(_TAKE_TASK, (row_id(run_key, seq),))
     if write.tasks and not replaced:
-        _put_tasks(tx, run_key, write)
+        for new in write.tasks:
+            put_task(tx, run_key, token, new)
     reports = _cancel_tasks(tx, run_key, last_message, write) if write.cancel_tasks else 0
-    if reports or write.timers or (not quiet and (write.consumed or write.removed_timers)):
+    new_owner = owner or token
+    if write.paused is not None:
+        paused = write.paused
+        execute(_PAUSE, (tx.now if paused else None, run_key))
+    if write.build_id is not None:
+        execute(_PIN, (write.build_id, run_key))
+        new_owner = new_owner if token else 0
+    if (
+        reports
+        or write.timers
+        or write.paused is not None
+        or (not quiet and (write.consumed or write.removed_timers))
+    ):
         _move_timers(tx, run_key, write)
-        new_ready_at = None if parked else earliest_work(tx, run_key)
+        new_ready_at = None if parked or paused else earliest_work(tx, run_key)
     else:
         new_ready_at = ready_at
-    new_owner = owner or token
     step = (write.turn, write.turn_token, last_event_id, len(data))
     if new_owner != owner or takeovers or new_ready_at != ready_at or reports:
         execute(_MOVE, (*step, new_owner, new_ready_at, last_message + reports, run_key))
@@ -125,13 +144,14 @@ def consume_messages(tx: Transaction, write: ports.ConsumeMessages) -> Outcome:
     if write.token not in tx.sessions or row is None:
         return _FENCED
     run_key: int = row[0]
+    paused: bool = row[1]
     for message_id in write.message_ids:
         tx.execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
     for seq in write.timers:
         tx.execute(_TAKE_TIMER, (row_id(run_key, seq),))
     for seq, attempt in write.finished:
         tx.execute(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token))
-    tx.execute(_SET_READY_AT, (earliest_work(tx, run_key), run_key))
+    tx.execute(_SET_READY_AT, (None if paused else earliest_work(tx, run_key), run_key))
     return ports.Done()
 
 
@@ -168,9 +188,22 @@ def _replace_task(tx: Transaction, run_key: int, write: ports.CommitTurn) -> boo
     return tx.cursor.rowcount == 1
 
 
-def _put_tasks(tx: Transaction, run_key: int, write: ports.CommitTurn) -> None:
-    for new in write.tasks:
-        tx.execute(_PUT_TASK, _task_values(tx, run_key, write.token, new))
+def put_task(tx: Transaction, run_key: int, token: int, new: ports.NewTask) -> None:
+    """Create a task, held by that session if it says so."""
+    tx.execute(_PUT_TASK, _task_values(tx, run_key, token, new))
+
+
+def put_turn(tx: Transaction, run_key: int, turn: ports.StoredTurn) -> None:
+    """Append to the history; the caller sees to the run's row."""
+    place = row_id(run_key, turn.number)
+    tx.execute(
+        _APPEND, (place, turn.first_event_id, checksum(place, turn.first_event_id, turn.data), turn.data)
+    )
+
+
+def put_timer(tx: Transaction, run_key: int, seq: int, fire_at: int) -> None:
+    """Start a timer; the caller sees to the run's ``ready_at``."""
+    tx.execute(_PUT_TIMER, (row_id(run_key, seq), run_key, fire_at))
 
 
 def _task_values(tx: Transaction, run_key: int, token: int, new: ports.NewTask) -> tuple[object, ...]:

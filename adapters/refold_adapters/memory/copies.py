@@ -1,0 +1,63 @@
+"""Runs that begin as copies, and runs that are removed, in the memory store.
+
+One rule: as in ``writes``, every condition is checked before anything is changed.
+"""
+
+from __future__ import annotations
+
+from refold_adapters import ports
+from refold_adapters.memory.state import State
+from refold_adapters.memory.writes import commit_turn, new_run, new_task, run_in_the_way
+from refold_adapters.ports import Outcome, RunStatus
+
+
+def copy_run(state: State, now: int, write: ports.CopyRun) -> Outcome:
+    """Create a run that begins with turns, and close the one whose place it takes."""
+    closes = write.closes
+    in_the_way = run_in_the_way(state, write.run, None if closes is None else closes.run_id)
+    if in_the_way is not None:
+        return in_the_way
+    if closes is not None:
+        outcome = commit_turn(state, now, closes)
+        if not isinstance(outcome, ports.Committed):
+            return outcome
+    run = new_run(state, now, write.run)
+    run.turns = list(write.turns)
+    run.last_event_id = write.last_event_id
+    run.history_bytes = sum(len(turn.data) for turn in write.turns)
+    for seq, fire_at in write.timers:
+        run.put_timer(seq, fire_at)
+    for data, request_id in write.messages:
+        run.put_message(now, data, request_id)
+    state.add_run(run)
+    for new in write.tasks:
+        state.put_task(run, new_task(run, now, new, 0))
+    return ports.Created(run.run_id)
+
+
+def delete_run(state: State, now: int, write: ports.DeleteRun) -> Outcome:
+    """Remove a closed run."""
+    run = state.runs.get(write.run_id)
+    if run is None:
+        grave = state.tombstones.get(write.run_id)
+        return ports.NotFound(None if grave is None else grave.deleted_at)
+    if run.status is RunStatus.RUNNING:
+        return ports.Refused()
+    state.remove_run(run, now)
+    return ports.Done()
+
+
+def expire_runs(state: State, now: int, write: ports.ExpireRuns) -> Outcome:
+    """Remove what was closed long ago."""
+    closed = sorted(
+        (run.closed_at, run.order, run) for run in state.runs.values() if run.closed_at is not None
+    )
+    expired = [run for closed_at, _, run in closed if closed_at <= write.closed_until][: max(0, write.limit)]
+    for run in expired:
+        state.remove_run(run, now)
+    for grave in list(state.tombstones.values()):
+        if grave.deleted_at <= write.forget_until:
+            state.changes += 1
+            del state.tombstones[grave.run_id]
+    rest = closed[len(expired) :]
+    return ports.Expired(len(expired), rest[0][0] if rest else None)

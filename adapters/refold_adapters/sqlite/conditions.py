@@ -1,0 +1,95 @@
+"""Conditions on runs as SQL.
+
+One rule: the text of the SQL is made of words that stand in this module only; whatever a user wrote is bound.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+from refold_adapters.ports.conditions import (
+    AllOf,
+    AnyOf,
+    Attribute,
+    Column,
+    Compare,
+    Condition,
+    IsNull,
+    Not,
+    Scalar,
+    StartsWith,
+    Subject,
+    prefix_end,
+)
+
+Bound: TypeAlias = list[Scalar]
+
+#: How a column is read; one that may be NULL has to be there for a comparison to hold.
+_COLUMNS: dict[Column, str] = {column: f"runs.{column.value}" for column in Column} | {
+    Column.BUILD_ID: "nullif(runs.build_id, '')"
+}
+_NULLABLE = {
+    Column.BUILD_ID,
+    Column.CLOSED_AT,
+    Column.PAUSED_AT,
+    Column.PARKED_AT,
+    Column.PARKED_KIND,
+    Column.PARKED_LINE,
+}
+_HAS_TERM = "runs.run_key IN (SELECT terms.run_key FROM terms WHERE terms.name = ?"
+
+
+def sql_of(condition: Condition) -> tuple[str, Bound]:
+    """An expression that is 1 or 0 for each row of ``runs``, never NULL, and what is bound to it."""
+    match condition:
+        case Compare():
+            return _about(condition.subject, f"{condition.operator.value} ?", [condition.value])
+        case StartsWith():
+            end = prefix_end(condition.prefix)
+            if end is None:
+                return _about(condition.subject, ">= ?", [condition.prefix])
+            return _about(condition.subject, ">= ?", [condition.prefix], "< ?", [end])
+        case IsNull():
+            if isinstance(condition.subject, Attribute):
+                text, bound = _about(condition.subject)
+                return f"(NOT {text})", bound
+            return f"({_COLUMNS[condition.subject]} IS NULL)", []
+        case Not():
+            text, bound = sql_of(condition.condition)
+            return f"(NOT {text})", bound
+        case AllOf():
+            return _joined(condition, "AND", "1")
+        case AnyOf():
+            return _joined(condition, "OR", "0")
+        case _:
+            assert_never(condition)
+
+
+def _joined(condition: AllOf | AnyOf, word: str, empty: str) -> tuple[str, Bound]:
+    if not condition.conditions:
+        return empty, []
+    texts: list[str] = []
+    bound: Bound = []
+    for each in condition.conditions:
+        text, values = sql_of(each)
+        texts.append(text)
+        bound += values
+    return f"({f' {word} '.join(texts)})", bound
+
+
+def _about(subject: Subject, *tests: str | Bound) -> tuple[str, Bound]:
+    """That the subject has a value for which all tests hold, each given as its end of the expression and what is bound to it."""
+    words = [test for test in tests if isinstance(test, str)]
+    bound: Bound = [value for test in tests if not isinstance(test, str) for value in test]
+    if isinstance(subject, Attribute):
+        before: Bound = [subject.name]
+        text = _HAS_TERM
+        if subject.kind is not None:
+            text += " AND terms.kind = ?"
+            before.append(subject.kind.value)
+        return f"({text}{''.join(f' AND terms.value {word}' for word in words)}))", [*before, *bound]
+    column = _COLUMNS[subject]
+    parts = [f"{column} {word}" for word in words]
+    if subject in _NULLABLE:
+        parts.insert(0, f"{column} IS NOT NULL")
+    return f"({' AND '.join(parts)})", bound

@@ -1,0 +1,89 @@
+"""Runs that begin as copies of others, and runs that are removed.
+
+One rule: a removed run leaves nothing but its tombstone.
+"""
+
+from __future__ import annotations
+
+from refold_adapters import ports
+from refold_adapters.ports import Outcome, RunStatus
+from refold_adapters.sqlite.inbox import earliest_work, put_message
+from refold_adapters.sqlite.runs import deleted_at, put_run, run_in_the_way
+from refold_adapters.sqlite.schema import row_span
+from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sqlite.turns import commit_turn, put_task, put_timer, put_turn
+
+_SET_COPY = "UPDATE runs SET turn = ?, last_event_id = ?, history_bytes = ?, ready_at = ? WHERE run_key = ?"
+_STANDING = "SELECT run_key, status FROM runs WHERE run_id = ?"
+_BURY = """
+    INSERT INTO tombstones (run_id, workflow_id, request_id, status, deleted_at)
+    SELECT run_id, workflow_id, request_id, status, ? FROM runs WHERE run_key = ?
+"""
+#: Each removes what belongs to a run from one table.
+_REMOVALS = (
+    "DELETE FROM history WHERE id BETWEEN ? AND ?",
+    "DELETE FROM inbox WHERE id BETWEEN ? AND ?",
+    "DELETE FROM tasks WHERE id BETWEEN ? AND ?",
+    "DELETE FROM timers WHERE id BETWEEN ? AND ?",
+    "DELETE FROM terms WHERE id BETWEEN ? AND ?",
+)
+_REMOVE = "DELETE FROM runs WHERE run_key = ?"
+_EXPIRED = """
+    SELECT run_key FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL AND closed_at <= ?
+    ORDER BY closed_at, run_key LIMIT ?
+"""
+_NEXT_CLOSED_AT = "SELECT min(closed_at) FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL"
+_FORGET = "DELETE FROM tombstones WHERE deleted_at <= ?"
+
+
+def copy_run(tx: Transaction, write: ports.CopyRun) -> Outcome:
+    """Create a run that begins with turns, and close the one whose place it takes."""
+    closes = write.closes
+    in_the_way = run_in_the_way(tx, write.run, None if closes is None else closes.run_id)
+    if in_the_way is not None:
+        return in_the_way
+    if closes is not None:
+        outcome = commit_turn(tx, closes)
+        if not isinstance(outcome, ports.Committed):
+            return outcome
+    run_key = put_run(tx, write.run, None, len(write.messages))
+    for turn in write.turns:
+        put_turn(tx, run_key, turn)
+    for seq, fire_at in write.timers:
+        put_timer(tx, run_key, seq, fire_at)
+    for number, (data, request_id) in enumerate(write.messages, start=1):
+        put_message(tx, run_key, number, ready_at=tx.now, data=data, request_id=request_id)
+    for new in write.tasks:
+        put_task(tx, run_key, 0, new)
+    size = sum(len(turn.data) for turn in write.turns)
+    ready_at = earliest_work(tx, run_key)
+    tx.execute(_SET_COPY, (len(write.turns), write.last_event_id, size, ready_at, run_key))
+    return ports.Created(write.run.run_id)
+
+
+def delete_run(tx: Transaction, write: ports.DeleteRun) -> Outcome:
+    """Remove a closed run."""
+    row = tx.execute(_STANDING, (write.run_id,)).fetchone()
+    if row is None:
+        return ports.NotFound(deleted_at(tx, write.run_id))
+    if row[1] == RunStatus.RUNNING.value:
+        return ports.Refused()
+    _remove(tx, row[0])
+    return ports.Done()
+
+
+def expire_runs(tx: Transaction, write: ports.ExpireRuns) -> Outcome:
+    """Remove what was closed long ago."""
+    expired = tx.execute(_EXPIRED, (write.closed_until, max(0, write.limit))).fetchall()
+    for (run_key,) in expired:
+        _remove(tx, run_key)
+    tx.execute(_FORGET, (write.forget_until,))
+    return ports.Expired(len(expired), tx.execute(_NEXT_CLOSED_AT).fetchone()[0])
+
+
+def _remove(tx: Transaction, run_key: int) -> None:
+    tx.execute(_BURY, (tx.now, run_key))
+    span = row_span(run_key)
+    for removal in _REMOVALS:
+        tx.execute(removal, span)
+    tx.execute(_REMOVE, (run_key,))
