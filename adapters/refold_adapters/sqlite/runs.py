@@ -15,9 +15,9 @@ from refold_adapters.sqlite.transaction import Transaction
 
 # For nearly every start the answer is that its owner is alive and nothing stands in the way: one statement says so.
 _OWNER_AND_OTHERS = """
-    SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?3),
-        EXISTS (SELECT 1 FROM runs WHERE run_id = ?1) OR EXISTS (SELECT 1 FROM runs WHERE workflow_id = ?2)
-            OR EXISTS (SELECT 1 FROM tombstones WHERE run_id = ?1) OR EXISTS (SELECT 1 FROM tombstones WHERE workflow_id = ?2)
+    SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
+        EXISTS (SELECT 1 FROM runs WHERE run_id = ?) OR EXISTS (SELECT 1 FROM runs WHERE workflow_id = ?)
+            OR EXISTS (SELECT 1 FROM tombstones WHERE run_id = ?) OR EXISTS (SELECT 1 FROM tombstones WHERE workflow_id = ?)
 """
 _NAMESAKE = "SELECT workflow_id, status FROM runs WHERE run_id = ?"
 _DEAD_NAMESAKE = "SELECT workflow_id, status FROM tombstones WHERE run_id = ?"
@@ -63,7 +63,7 @@ _RUNNING = RunStatus.RUNNING.value
 def create_run(tx: Transaction, write: ports.CreateRun) -> Outcome:
     """Create a run, unless one stands in the way."""
     alive, has_others = tx.execute(
-        _OWNER_AND_OTHERS, (write.run_id, write.workflow_id, write.owner)
+        _OWNER_AND_OTHERS, (write.owner, *(write.run_id, write.workflow_id) * 2)
     ).fetchone()
     if write.owner and not alive:
         return ports.Fenced()
