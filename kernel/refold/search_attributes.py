@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -19,6 +19,12 @@ from refold.ids import checked_id
 from refold.payloads import Plain, encode
 
 T = TypeVar("T")
+
+#: In the body of the class of keys these names are its methods, and one type checker takes them for those.
+_Int: TypeAlias = int
+_Float: TypeAlias = float
+_Bool: TypeAlias = bool
+_Datetime: TypeAlias = datetime
 
 
 class SearchAttributeKind(str, Enum):
@@ -79,22 +85,22 @@ class SearchAttributeKey(Generic[T]):
         return SearchAttributeKey(name, SearchAttributeKind.TEXT)
 
     @staticmethod
-    def int(name: str) -> SearchAttributeKey[int]:
+    def int(name: str) -> SearchAttributeKey[_Int]:
         """A whole number."""
         return SearchAttributeKey(name, SearchAttributeKind.INT)
 
     @staticmethod
-    def float(name: str) -> SearchAttributeKey[float]:
+    def float(name: str) -> SearchAttributeKey[_Float]:
         """A number."""
         return SearchAttributeKey(name, SearchAttributeKind.FLOAT)
 
     @staticmethod
-    def bool(name: str) -> SearchAttributeKey[bool]:
+    def bool(name: str) -> SearchAttributeKey[_Bool]:
         """Yes or no."""
         return SearchAttributeKey(name, SearchAttributeKind.BOOL)
 
     @staticmethod
-    def datetime(name: str) -> SearchAttributeKey[datetime]:
+    def datetime(name: str) -> SearchAttributeKey[_Datetime]:
         """A time (aware)."""
         return SearchAttributeKey(name, SearchAttributeKind.DATETIME)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -670,3 +672,35 @@ def test_hazard_31_what_an_abandoned_child_does_later_is_recorded_and_ignored(
         assert {} == dict(run.execution.state.pending)
         run.signal(approval, "yes")
         assert "done" == run.result
+
+
+@pytest.mark.parametrize(
+    ("type_", "plain", "value"),
+    [
+        (tuple[int, ...], [1, 2], (1, 2)),
+        (datetime, "2026-03-01T00:00:00+00:00", datetime(2026, 3, 1, tzinfo=UTC)),
+        (timedelta, 5, timedelta(microseconds=5)),
+        (Decimal, "1.50", Decimal("1.50")),
+        (ParentClosePolicy, "ABANDON", ParentClosePolicy.ABANDON),
+        (type(None), None, None),
+        (bytes, "AA==", b"\x00"),
+    ],
+)
+def test_hazard_48_the_result_of_a_child_has_its_type_live_and_on_replay(
+    type_: Any, plain: Any, value: Any
+) -> None:
+    seen: list[Any] = []
+
+    @workflow
+    def looks() -> Workflow[None]:
+        child = yield from start_child_workflow("elsewhere", id="c-1", result_type=type_)
+        seen.append((yield from child))
+        yield from approval.receive()
+        seen.append((yield from child))
+        yield from nudge.receive()
+
+    with drive(looks, recheck=False) as run:
+        run.turn(run.child_started("elsewhere"), run.child_completed("elsewhere", plain))
+        run.signal(approval, "go")
+        run.execution.load(looks, run.history).close()
+        assert [(type(value), value)] * 4 == [(type(each), each) for each in seen]

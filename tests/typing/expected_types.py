@@ -18,6 +18,7 @@ from refold import (
     ActivityError,
     ApplicationError,
     CancelledError,
+    ChildWorkflowHandle,
     Effect,
     Handle,
     Outcome,
@@ -25,6 +26,7 @@ from refold import (
     Random,
     RetryPolicy,
     Saga,
+    SearchAttributeKey,
     Signal,
     Step,
     Update,
@@ -36,8 +38,11 @@ from refold import (
     all_settled,
     any_of,
     cancel,
+    continue_as_new,
     deprecate_patch,
     execute_activity,
+    execute_child_workflow,
+    external_workflow,
     first_of,
     info,
     log,
@@ -48,6 +53,9 @@ from refold import (
     side_effect,
     sleep,
     start,
+    start_child_workflow,
+    upsert_memo,
+    upsert_search_attributes,
     uuid4,
     wait_until,
     with_timeout,
@@ -397,3 +405,27 @@ async def uses_an_async_client(client: AsyncClient, order: Order) -> None:
     assert_type(await handle.result(), Receipt)
     assert_type(await handle.query(status), str)
     await handle.signal(orders, order)
+
+
+@workflow
+def counts(word: str) -> Workflow[int]:
+    yield from now()
+    return len(word)
+
+
+@workflow
+def other_runs() -> Workflow[None]:
+    child = yield from start_child_workflow(counts, "word", id="c-1")
+    assert_type(child, ChildWorkflowHandle[int])
+    assert_type((yield from child), int)
+    assert_type((yield from execute_child_workflow(counts, "word")), int)
+    assert_type((yield from execute_child_workflow("counts", "word", result_type=int)), int)
+    assert_type((yield from all_of(child, execute_child_workflow(counts, "x"))), tuple[int, int])
+    assert_type((yield from child.cancel()), None)
+    assert_type((yield from external_workflow("w").signal("name", 1)), None)
+    assert_type((yield from upsert_memo({"a": 1})), None)
+    items = SearchAttributeKey.int("items")
+    assert_type(items, SearchAttributeKey[int])
+    assert_type((yield from upsert_search_attributes(items.value_set(3))), None)
+    assert_type(items.value_in((yield from info()).search_attributes), int | None)
+    yield from continue_as_new("word")
