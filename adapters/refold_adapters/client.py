@@ -22,6 +22,7 @@ from refold.codec import encode_message
 from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold.payloads import encode
+from refold_adapters.acceptances import accept_write
 from refold_adapters.closings import Closings, Ending
 from refold_adapters.handles import WorkflowHandle
 from refold_adapters.ports import (
@@ -38,7 +39,6 @@ from refold_adapters.ports import (
 )
 from refold_adapters.registry import Registry
 from refold_adapters.results import result_of
-from refold_adapters.runs import accept_write
 from refold_adapters.runtime_errors import (
     WorkflowAlreadyStartedError,
     WorkflowClosedError,

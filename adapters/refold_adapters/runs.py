@@ -21,17 +21,15 @@ import attrs
 from refold import Execution, InputPolicy, RefoldError, Turn
 from refold.codec import decode_message, encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled, MessageUndelivered
-from refold.messages import CancelWorkflow, FireTimer, Message, SignalWorkflow, StartWorkflow
+from refold.messages import FireTimer, Message, StartWorkflow
+from refold_adapters.acceptances import accept_write, acceptance, undelivered_events
 from refold_adapters.closings import Ending
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.live import Leftover, LiveRun, Made
 from refold_adapters.ports import (
-    Accepted,
-    AcceptMessage,
     Committed,
     CommitTurn,
     ConsumeMessages,
-    Created,
     CreateRun,
     Exists,
     InboxMessage,
@@ -376,42 +374,6 @@ class Runs:
         for live in list(self._cache.values()):
             self.drop(live)
             self._give_back(live, self.leftovers)
-
-
-def acceptance(live: LiveRun, message: Message) -> Outcome:
-    """What a client is told once its message is durable."""
-    if isinstance(message, StartWorkflow):
-        return Created(live.run_id)
-    return Accepted(live.run_id, None)
-
-
-def accept_write(workflow_id: str, run_id: str | None, message: Message) -> AcceptMessage:
-    """The write that puts a message into the inbox of a run."""
-    request_id = message.request_id if isinstance(message, SignalWorkflow | CancelWorkflow) else ""
-    return AcceptMessage(
-        workflow_id=workflow_id, run_id=run_id, data=encode_message(message), request_id=request_id
-    )
-
-
-def undelivered_events(made: Made) -> list[MessageUndelivered]:
-    """What stands behind the terminal event for messages that the workflow could not be shown."""
-    turn = made.turn
-    events: list[MessageUndelivered] = []
-    for inbox in made.undelivered:
-        message = decode_message(inbox.data)
-        events.append(
-            MessageUndelivered(
-                event_id=turn.length_before + len(turn.events) + len(events) + 1,
-                turn=turn.number,
-                at=turn.at,
-                message_kind=type(message).__name__,
-                message_name=getattr(message, "signal_name", ""),
-                input=getattr(message, "input", ()),
-                identity=getattr(message, "identity", ""),
-                request_id=getattr(message, "request_id", ""),
-            )
-        )
-    return events
 
 
 def _complain(live: LiveRun, complaints: Sequence[str]) -> None:

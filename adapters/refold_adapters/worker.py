@@ -30,6 +30,7 @@ import attrs
 from refold import Activity, WorkflowDefinition
 from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
+from refold_adapters.acceptances import accept_write
 from refold_adapters.attempts import Attempt, AttemptOutcome
 from refold_adapters.baton import Baton, Item
 from refold_adapters.closings import Closings
@@ -48,7 +49,7 @@ from refold_adapters.ports import (
     Write,
 )
 from refold_adapters.registry import Registry
-from refold_adapters.runs import Runs, accept_write
+from refold_adapters.runs import Runs
 from refold_adapters.runtime_errors import WorkerStoppedError
 from refold_adapters.sessions import Session, host_name
 from refold_adapters.store_errors import StoreError

@@ -1,0 +1,47 @@
+"""Messages on their way into a run: as writes, as what their senders are told, and as what is left of those that came too late."""
+
+from __future__ import annotations
+
+from refold.codec import decode_message, encode_message
+from refold.events import MessageUndelivered
+from refold.messages import Message, StartWorkflow, UpdateWorkflow
+from refold_adapters.live import LiveRun, Made
+from refold_adapters.ports import Accepted, AcceptMessage, Created, Outcome
+
+
+def acceptance(live: LiveRun, message: Message) -> Outcome:
+    """What a client is told once its message is durable."""
+    if isinstance(message, StartWorkflow):
+        return Created(live.run_id)
+    return Accepted(live.run_id, None)
+
+
+def accept_write(workflow_id: str, run_id: str | None, message: Message) -> AcceptMessage:
+    """The write that puts a message into the inbox of a run."""
+    request_id = getattr(message, "request_id", "")
+    if isinstance(message, UpdateWorkflow):
+        request_id = f"update {message.update_id}"
+    return AcceptMessage(
+        workflow_id=workflow_id, run_id=run_id, data=encode_message(message), request_id=request_id
+    )
+
+
+def undelivered_events(made: Made) -> list[MessageUndelivered]:
+    """What stands behind the terminal event for messages that the workflow could not be shown."""
+    turn = made.turn
+    events: list[MessageUndelivered] = []
+    for inbox in made.undelivered:
+        message = decode_message(inbox.data)
+        events.append(
+            MessageUndelivered(
+                event_id=turn.length_before + len(turn.events) + len(events) + 1,
+                turn=turn.number,
+                at=turn.at,
+                message_kind=type(message).__name__,
+                message_name=getattr(message, "signal_name", getattr(message, "update_name", "")),
+                input=getattr(message, "input", ()),
+                identity=getattr(message, "identity", ""),
+                request_id=getattr(message, "request_id", ""),
+            )
+        )
+    return events
