@@ -8,7 +8,7 @@ from refold_adapters.client import Client
 from refold_adapters.clocks import ManualClock, SystemClock
 from refold_adapters.engine import Engine
 from refold_adapters.fast_codec import event_decoder
-from refold_adapters.handles import WorkflowHandle
+from refold_adapters.handles import QueryRejectCondition, WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import (
@@ -20,13 +20,21 @@ from refold_adapters.runtime_errors import (
     WorkflowFailedError,
     WorkflowNotFoundError,
     WorkflowParkedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateNotFoundError,
+    WorkflowUpdateRejectedError,
+    WorkflowUpdateUnfinishedError,
 )
+from refold_adapters.starting import StartOptions
 from refold_adapters.store_errors import StoreError
 from refold_adapters.stores import open_store
+from refold_adapters.update_handles import WorkflowUpdateHandle
+from refold_adapters.update_waits import WorkflowUpdateStage
 from refold_adapters.worker import Worker
 
 if typing.TYPE_CHECKING:
-    from refold_adapters.aio import AsyncClient, AsyncWorkflowHandle
+    from refold_adapters.aio import AsyncClient, AsyncWorkflowHandle, AsyncWorkflowUpdateHandle
     from refold_adapters.memory import MemoryStore
     from refold_adapters.sqlite import SqliteStore
 
@@ -35,14 +43,17 @@ __all__ = [
     "ActivityInfo",
     "AsyncClient",
     "AsyncWorkflowHandle",
+    "AsyncWorkflowUpdateHandle",
     "Client",
     "Engine",
     "ExecutionError",
     "ManualClock",
     "MemoryStore",
+    "QueryRejectCondition",
     "RunRow",
     "RunStatus",
     "SqliteStore",
+    "StartOptions",
     "Store",
     "StoreError",
     "SystemClock",
@@ -56,6 +67,13 @@ __all__ = [
     "WorkflowHandle",
     "WorkflowNotFoundError",
     "WorkflowParkedError",
+    "WorkflowQueryRejectedError",
+    "WorkflowUpdateFailedError",
+    "WorkflowUpdateHandle",
+    "WorkflowUpdateNotFoundError",
+    "WorkflowUpdateRejectedError",
+    "WorkflowUpdateStage",
+    "WorkflowUpdateUnfinishedError",
     "activity_context",
     "event_decoder",
     "open_store",
@@ -66,6 +84,7 @@ __all__ = [
 _LATER = {
     "AsyncClient": "refold_adapters.aio",
     "AsyncWorkflowHandle": "refold_adapters.aio",
+    "AsyncWorkflowUpdateHandle": "refold_adapters.aio",
     "MemoryStore": "refold_adapters.memory",
     "SqliteStore": "refold_adapters.sqlite",
 }

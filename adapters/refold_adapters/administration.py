@@ -10,9 +10,45 @@ from refold import Turn, decide_turn, evolve, fold
 from refold.codec import decode_message
 from refold.messages import StartWorkflow, TerminateWorkflow
 from refold_adapters.inspection import read_history
-from refold_adapters.ports import Committed, RunRow, Stale, Store, Unseen
+from refold_adapters.ports import Committed, CommitTurn, RunRow, Stale, Store, Unseen
 from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
 from refold_adapters.turn_writes import commit_of
+
+
+def terminating(store: Store, row: RunRow, *, reason: str, identity: str) -> CommitTurn:
+    """The write that ends a run from outside, as it stands now."""
+    inbox = store.list_inbox(row.run_id)
+    state = fold(read_history(store, row.run_id))
+    messages = [decode_message(message.data) for message in inbox]
+    events = []
+    if state.started is None:  # it has had no turn yet: its history begins and ends here
+        starts = [message for message in messages if isinstance(message, StartWorkflow)]
+        events = decide_turn(state, starts[:1], at=store.clock.now_us())
+    after = state
+    for event in events:
+        after = evolve(after, event)
+    order = TerminateWorkflow(reason=reason, identity=identity)
+    (terminated,) = decide_turn(after, [order], at=max(store.clock.now_us(), state.at))
+    number = state.turn + 1
+    terminated = attrs.evolve(terminated, turn=number)
+    turn = Turn(
+        number=number,
+        at=terminated.at,
+        length_before=state.last_event_id,
+        events=(*events, terminated),
+        commands=(),
+        logs=(),
+        complaints=(),
+        closed=terminated,
+    )
+    return commit_of(
+        turn,
+        token=0,
+        run_id=row.run_id,
+        turn_token=uuid4().hex,
+        task_queue=row.task_queue,
+        consumed=[message.message_id for message in inbox],
+    )
 
 
 def terminate(store: Store, row: RunRow, *, reason: str, identity: str) -> RunRow:
@@ -23,39 +59,7 @@ def terminate(store: Store, row: RunRow, *, reason: str, identity: str) -> RunRo
     while True:
         if row.closed_at is not None:
             raise WorkflowClosedError(row.workflow_id, row.run_id, row.status.value)
-        inbox = store.list_inbox(row.run_id)
-        state = fold(read_history(store, row.run_id))
-        messages = [decode_message(message.data) for message in inbox]
-        events = []
-        if state.started is None:  # it has had no turn yet: its history begins and ends here
-            starts = [message for message in messages if isinstance(message, StartWorkflow)]
-            events = decide_turn(state, starts[:1], at=store.clock.now_us())
-        after = state
-        for event in events:
-            after = evolve(after, event)
-        order = TerminateWorkflow(reason=reason, identity=identity)
-        (terminated,) = decide_turn(after, [order], at=max(store.clock.now_us(), state.at))
-        number = state.turn + 1
-        terminated = attrs.evolve(terminated, turn=number)
-        turn = Turn(
-            number=number,
-            at=terminated.at,
-            length_before=state.last_event_id,
-            events=(*events, terminated),
-            commands=(),
-            logs=(),
-            complaints=(),
-            closed=terminated,
-        )
-        commit = commit_of(
-            turn,
-            token=0,
-            run_id=row.run_id,
-            turn_token=uuid4().hex,
-            task_queue=row.task_queue,
-            consumed=[message.message_id for message in inbox],
-        )
-        (outcome,) = store.apply([commit])
+        (outcome,) = store.apply([terminating(store, row, reason=reason, identity=identity)])
         found = store.find_run(row.workflow_id, row.run_id)
         if found is None:
             raise WorkflowNotFoundError(row.workflow_id, row.run_id)

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from refold import Query, Signal, WorkflowDefinition
+from refold import Query, Signal, Update, WorkflowDefinition
 from refold.events import HistoryEvent
 from refold_adapters.client import Client
-from refold_adapters.handles import WorkflowHandle
+from refold_adapters.handles import QueryRejectCondition, WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow
+from refold_adapters.results import next_run_of
+from refold_adapters.update_handles import WorkflowUpdateHandle
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,6 +43,35 @@ class AsyncClient:
         return AsyncWorkflowHandle(await asyncio.to_thread(start, workflow, *args, id=id, **options))
 
     @overload
+    async def signal_with_start(
+        self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any
+    ) -> AsyncWorkflowHandle[R]: ...
+    @overload
+    async def signal_with_start(
+        self, workflow: str, *args: Any, id: str, **options: Any
+    ) -> AsyncWorkflowHandle[Any]: ...
+    async def signal_with_start(
+        self, workflow: Any, *args: Any, id: str, **options: Any
+    ) -> AsyncWorkflowHandle[Any]:
+        """Signal the open run of that id, or one that is started for it; options as for :meth:`Client.signal_with_start`."""
+        call: Any = self._client.signal_with_start
+        return AsyncWorkflowHandle(await asyncio.to_thread(call, workflow, *args, id=id, **options))
+
+    async def update_with_start(
+        self,
+        workflow: WorkflowDefinition[..., Any] | str,
+        *args: Any,
+        id: str,
+        update: Update[Any, R],
+        **options: Any,
+    ) -> AsyncWorkflowUpdateHandle[R]:
+        """Update the open run of that id, or one that is started for it; options as for :meth:`Client.update_with_start`."""
+        call: Any = self._client.update_with_start
+        return AsyncWorkflowUpdateHandle(
+            await asyncio.to_thread(call, workflow, *args, id=id, update=update, **options)
+        )
+
+    @overload
     async def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...
     @overload
     async def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
@@ -59,6 +90,27 @@ class AsyncClient:
         return await asyncio.to_thread(lambda: list(self._client.list(**filters)))
 
 
+class AsyncWorkflowUpdateHandle(Generic[R_co]):
+    """One update of one run; see :class:`WorkflowUpdateHandle`."""
+
+    def __init__(self, handle: WorkflowUpdateHandle[R_co]) -> None:
+        self._handle = handle
+        self.id = handle.id
+        self.workflow_id = handle.workflow_id
+        self.run_id = handle.run_id
+
+    async def result(self, *, timeout: timedelta | None = None) -> R_co:  # noqa: ASYNC109 - as the sync handle has it
+        """Wait for the handler to end and return its answer; raises as :meth:`WorkflowUpdateHandle.result` does."""
+        wait = await asyncio.to_thread(self._handle.watch)
+        try:
+            seconds = None if timeout is None else timeout.total_seconds()
+            news = await asyncio.wait_for(asyncio.wrap_future(wait.future), seconds)
+        finally:
+            self._handle.unwatch(wait)
+        result: R_co = self._handle.take_result(news)
+        return result
+
+
 class AsyncWorkflowHandle(Generic[R_co]):
     """One run; see :class:`WorkflowHandle`."""
 
@@ -66,38 +118,82 @@ class AsyncWorkflowHandle(Generic[R_co]):
         self._handle = handle
         self.workflow_id = handle.workflow_id
 
-    async def result(self, *, timeout: timedelta | None = None) -> R_co:  # noqa: ASYNC109 - as the sync handle has it
+    async def result(self, *, timeout: timedelta | None = None, follow_runs: bool = True) -> R_co:  # noqa: ASYNC109 - as the sync handle has it
         """Wait for the run to end and return its result; raises as :meth:`WorkflowHandle.result` does."""
-        future, run_id = await asyncio.to_thread(self._handle.watch)
-        try:
-            seconds = None if timeout is None else timeout.total_seconds()
-            row = await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-        finally:
-            self._handle.unwatch(run_id, future)
-        result: R_co = self._handle.take_result(row)
-        return result
+        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+            following: str | None = None
+            while True:
+                future, run_id = await asyncio.to_thread(self._handle.watch, following)
+                try:
+                    ended = await asyncio.wrap_future(future)
+                finally:
+                    self._handle.unwatch(run_id, future)
+                following = next_run_of(ended.closing_event) if follow_runs else None
+                if following is None:
+                    result: R_co = self._handle.take_result(ended)
+                    return result
 
     @overload
-    async def signal(self, signal: Signal[None]) -> None: ...
+    async def signal(self, signal: Signal[None], *, request_id: str | None = ...) -> None: ...
     @overload
-    async def signal(self, signal: Signal[T], payload: T) -> None: ...
+    async def signal(self, signal: Signal[T], payload: T, *, request_id: str | None = ...) -> None: ...
     @overload
-    async def signal(self, signal: str, payload: Any = ...) -> None: ...
-    async def signal(self, signal: Any, payload: Any = None) -> None:
+    async def signal(self, signal: str, payload: Any = ..., *, request_id: str | None = ...) -> None: ...
+    async def signal(self, signal: Any, payload: Any = None, *, request_id: str | None = None) -> None:
         """Send a signal; it is durable when this returns."""
-        await asyncio.to_thread(self._handle.signal, signal, payload)
+        await asyncio.to_thread(self._handle.signal, signal, payload, request_id=request_id)
 
     @overload
-    async def query(self, query: Query[T], *args: object) -> T: ...
+    async def execute_update(self, update: Update[Any, R], payload: Any = ..., **options: Any) -> R: ...
     @overload
-    async def query(self, query: str, *args: object) -> Any: ...
-    async def query(self, query: Any, *args: object) -> Any:
+    async def execute_update(self, update: str, payload: Any = ..., **options: Any) -> Any: ...
+    async def execute_update(self, update: Any, payload: Any = None, **options: Any) -> Any:
+        """Send an update and wait for its answer; options and errors are those of :meth:`WorkflowHandle.execute_update`."""
+        timeout: timedelta | None = options.pop("timeout", None)
+        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+            started: AsyncWorkflowUpdateHandle[Any] = await self.start_update(update, payload, **options)
+            return await started.result()
+
+    @overload
+    async def start_update(
+        self, update: Update[Any, R], payload: Any = ..., **options: Any
+    ) -> AsyncWorkflowUpdateHandle[R]: ...
+    @overload
+    async def start_update(
+        self, update: str, payload: Any = ..., **options: Any
+    ) -> AsyncWorkflowUpdateHandle[Any]: ...
+    async def start_update(
+        self, update: Any, payload: Any = None, **options: Any
+    ) -> AsyncWorkflowUpdateHandle[Any]:
+        """Send an update; options and errors are those of :meth:`WorkflowHandle.start_update`."""
+        start: Any = self._handle.start_update
+        return AsyncWorkflowUpdateHandle(await asyncio.to_thread(start, update, payload, **options))
+
+    async def get_update_handle(
+        self, id: str, *, update: Update[Any, Any] | None = None
+    ) -> AsyncWorkflowUpdateHandle[Any]:
+        """The handle of an update that was sent before."""
+        find: Any = self._handle.get_update_handle
+        return AsyncWorkflowUpdateHandle(await asyncio.to_thread(find, id, update=update))
+
+    @overload
+    async def query(
+        self, query: Query[T], *args: object, reject_condition: QueryRejectCondition | None = ...
+    ) -> T: ...
+    @overload
+    async def query(
+        self, query: str, *args: object, reject_condition: QueryRejectCondition | None = ...
+    ) -> Any: ...
+    async def query(
+        self, query: Any, *args: object, reject_condition: QueryRejectCondition | None = None
+    ) -> Any:
         """Ask the run, open or closed, at the last event of its history."""
-        return await asyncio.to_thread(self._handle.query, query, *args)
+        ask: Any = self._handle.query
+        return await asyncio.to_thread(ask, query, *args, reject_condition=reject_condition)
 
-    async def cancel(self, reason: str = "") -> None:
+    async def cancel(self, reason: str = "", *, request_id: str | None = None) -> None:
         """Ask the run to stop."""
-        await asyncio.to_thread(self._handle.cancel, reason)
+        await asyncio.to_thread(self._handle.cancel, reason, request_id=request_id)
 
     async def terminate(self, reason: str = "") -> None:
         """End the run at once, without asking its code."""

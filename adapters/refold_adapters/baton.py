@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 Item: TypeAlias = Callable[[], None]
 
@@ -95,3 +95,12 @@ class Baton:
 
 def _nothing() -> None:
     """An item that only wakes."""
+
+
+def nothing() -> None:
+    """An item that only wakes whoever waits for one."""
+
+
+def raise_it(error: BaseException) -> NoReturn:
+    """An item that fails whoever takes it."""
+    raise error

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, ParamSpec, TypeVar, overload
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 from uuid import uuid4
 
 import attrs
 
 from refold import (
+    Signal,
+    Update,
     WorkflowDefinition,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -23,10 +26,14 @@ from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold.payloads import encode
 from refold_adapters.acceptances import accept_write
-from refold_adapters.closings import Closings, Ending
+from refold_adapters.administration import terminating
+from refold_adapters.closings import Closings, Ending, ending_of
 from refold_adapters.handles import WorkflowHandle
 from refold_adapters.ports import (
+    Accepted,
+    AcceptMessage,
     Closed,
+    Committed,
     Created,
     CreateRun,
     Exists,
@@ -44,17 +51,25 @@ from refold_adapters.runtime_errors import (
     WorkflowClosedError,
     WorkflowNotFoundError,
 )
+from refold_adapters.starting import StartKeywords, StartOptions
+from refold_adapters.update_handles import WorkflowUpdateHandle
+from refold_adapters.update_waits import UpdateWait, WorkflowUpdateStage
 from refold_adapters.worker import Worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CLOSED = [status for status in RunStatus if status is not RunStatus.RUNNING]
-_BLOCKED_BY: dict[WorkflowIDReusePolicy, Sequence[RunStatus]] = {
-    WorkflowIDReusePolicy.ALLOW_DUPLICATE: (),
-    WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: (RunStatus.COMPLETED, RunStatus.CONTINUED_AS_NEW),
-    WorkflowIDReusePolicy.REJECT_DUPLICATE: tuple(_CLOSED),
-}
+
+@attrs.frozen
+class Begun:
+    """A run that was started, or that is there instead."""
+
+    run_id: str
+    result_type: Any
+    created: bool = False
+    same_request: bool = False
+    #: For the update that came with the start.
+    wait: UpdateWait | None = None
 
 
 class NotCreatedError(Exception):
@@ -83,94 +98,150 @@ class Client:
 
     @overload
     def start(
+        self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Unpack[StartKeywords]
+    ) -> WorkflowHandle[R]: ...
+    @overload
+    def start(
+        self, workflow: str, *args: Any, id: str, **options: Unpack[StartKeywords]
+    ) -> WorkflowHandle[Any]: ...
+    def start(
+        self, workflow: Any, *args: Any, id: str, **options: Unpack[StartKeywords]
+    ) -> WorkflowHandle[Any]:
+        """Start a workflow, durably, and return its handle; the options are those of :class:`StartOptions`.
+
+        Raises :class:`WorkflowAlreadyStartedError` (RF5101) where the policies do not allow another run of that id, and
+        :class:`PayloadError` (RF13xx) for arguments that cannot be stored or do not fit the declared types.
+        """
+        chosen = StartOptions(id=id, **options)
+        signal = chosen.signal(self.identity)
+        while True:
+            begun = self._begin(workflow, args, chosen, () if signal is None else (signal,))
+            if signal is not None and not begun.created:
+                try:
+                    self.send(id, begun.run_id, signal)
+                except WorkflowClosedError:
+                    if not begun.same_request:
+                        continue  # it has closed since: the policies decide anew
+            return WorkflowHandle(self, id, begun.run_id, begun.result_type, first_run_id=begun.run_id)
+
+    @overload
+    def signal_with_start(
         self,
         workflow: WorkflowDefinition[P, R],
         *args: Any,
         id: str,
-        task_queue: str = ...,
-        id_reuse_policy: WorkflowIDReusePolicy = ...,
-        id_conflict_policy: WorkflowIDConflictPolicy = ...,
-        request_id: str | None = ...,
+        signal: Signal[Any] | str,
+        payload: Any = ...,
+        **options: Unpack[StartKeywords],
     ) -> WorkflowHandle[R]: ...
     @overload
-    def start(
+    def signal_with_start(
         self,
         workflow: str,
         *args: Any,
         id: str,
-        task_queue: str = ...,
-        id_reuse_policy: WorkflowIDReusePolicy = ...,
-        id_conflict_policy: WorkflowIDConflictPolicy = ...,
-        request_id: str | None = ...,
+        signal: Signal[Any] | str,
+        payload: Any = ...,
+        **options: Unpack[StartKeywords],
     ) -> WorkflowHandle[Any]: ...
-    def start(
+    def signal_with_start(
         self,
         workflow: Any,
         *args: Any,
         id: str,
-        task_queue: str = "default",
-        id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.FAIL,
-        request_id: str | None = None,
+        signal: Signal[Any] | str,
+        payload: Any = None,
+        **options: Unpack[StartKeywords],
     ) -> WorkflowHandle[Any]:
-        """Start a workflow, durably, and return its handle.
+        """Signal the open run of that id; where there is none, start one and signal it, in one commit."""
+        options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
+        options["start_signal"] = (signal, payload)
+        handle: WorkflowHandle[Any] = self.start(workflow, *args, id=id, **options)
+        return handle
 
-        Raises :class:`WorkflowAlreadyStartedError` (RF5101) where the policies do not allow another run of that id, and
-        :class:`PayloadError` (RF13xx) for arguments that cannot be stored or do not fit the declared types.  A repeated
-        ``request_id`` starts nothing new.
+    def update_with_start(
+        self,
+        workflow: WorkflowDefinition[..., Any] | str,
+        *args: Any,
+        id: str,
+        update: Update[Any, R],
+        payload: Any = None,
+        update_id: str | None = None,
+        wait_for_stage: WorkflowUpdateStage = WorkflowUpdateStage.ACCEPTED,
+        timeout: timedelta | None = None,
+        **options: Unpack[StartKeywords],
+    ) -> WorkflowUpdateHandle[R]:
+        """Send an update to the open run of that id; where there is none, start one and send it the update.
+
+        Where a worker of this process makes the run, start and update share a commit.  Raises as :meth:`start` and
+        :meth:`WorkflowHandle.start_update` do; a run that was started for an update that it refuses stays.
         """
-        creation, message, result_type = self._creation(
-            workflow, args, id, task_queue, id_reuse_policy, request_id
-        )
-        run_id = creation.run_id
-        outcome = self._create(creation, message)
-        if isinstance(outcome, Exists) and not outcome.same_request and outcome.run_id != run_id:
-            is_open = outcome.status is RunStatus.RUNNING
-            if is_open and id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING:
-                self.handle(id, outcome.run_id).terminate("terminated by a new start of the same workflow id")
-                outcome = self._create(creation, message)
-            takes_it = is_open and id_conflict_policy is WorkflowIDConflictPolicy.USE_EXISTING
-            if isinstance(outcome, Exists) and not takes_it:
-                raise WorkflowAlreadyStartedError(id, outcome.run_id, outcome.status.value)
-        if isinstance(outcome, Exists):
-            run_id = outcome.run_id
-        return WorkflowHandle(self, id, run_id, result_type)
+        options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
+        chosen = StartOptions(id=id, **options)
+        handle = WorkflowHandle[Any](self, id, None, Any)
+        message = handle.update_message(update, payload, update_id or chosen.request_id or uuid4().hex)
+        while True:
+            begun = self._begin(workflow, args, chosen, (message,), update=message.update_id)
+            handle = WorkflowHandle(self, id, begun.run_id, begun.result_type, first_run_id=begun.run_id)
+            if begun.wait is not None:
+                return handle.started_update(begun.wait, update, wait_for_stage, timeout)
+            try:
+                return handle.start_update(
+                    update, payload, id=message.update_id, wait_for_stage=wait_for_stage, timeout=timeout
+                )
+            except WorkflowClosedError:
+                if begun.same_request:
+                    raise
 
-    def _creation(  # noqa: PLR0917 - one caller's arguments, passed on
+    def _begin(
         self,
         workflow: WorkflowDefinition[..., Any] | str,
         args: tuple[Any, ...],
-        id: str,
-        task_queue: str,
-        id_reuse_policy: WorkflowIDReusePolicy,
-        request_id: str | None,
+        options: StartOptions,
+        more: Sequence[Message] = (),
+        update: str | None = None,
+    ) -> Begun:
+        """Create a run as the policies say, with ``more`` messages in the same commit; raises RF5101."""
+        creation, message, result_type = self._order(workflow, args, options)
+        wait = None
+        if update is not None:
+            wait = self.closings.updates.register(
+                options.id, creation.run_id, update, WorkflowUpdateStage.ACCEPTED
+            )
+        outcomes = self._create(creation, message, more)
+        outcome = outcomes[0]
+        while isinstance(outcome, Exists) and outcome.status is RunStatus.RUNNING:
+            row = self.store.find_run(options.id, outcome.run_id)
+            terminates = options.id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING
+            if outcome.same_request or row is None or not terminates:
+                break
+            outcomes = (
+                self._replace(row, creation, message, more)
+                if row.closed_at is None
+                else self._create(creation, message, more)
+            )
+            outcome = outcomes[0]
+        if isinstance(outcome, Created):
+            if wait is not None and isinstance(outcomes[-1], Accepted):
+                wait.message_id = outcomes[-1].message_id
+            return Begun(creation.run_id, result_type, created=True, wait=wait)
+        if wait is not None:
+            self.closings.updates.forget(wait)
+        assert isinstance(outcome, Exists), outcome
+        takes_it = outcome.status is RunStatus.RUNNING and options.takes_existing
+        if outcome.same_request or outcome.run_id == creation.run_id or takes_it:
+            return Begun(outcome.run_id, result_type, same_request=outcome.same_request)
+        raise WorkflowAlreadyStartedError(options.id, outcome.run_id, outcome.status.value)
+
+    def _order(
+        self, workflow: WorkflowDefinition[..., Any] | str, args: tuple[Any, ...], options: StartOptions
     ) -> tuple[CreateRun, StartWorkflow, Any]:
         """What creates a run (still without its message), the message, and the type of the result."""
         definition = self._definition(workflow)
         name = workflow if isinstance(workflow, str) else workflow.name
         plain = [encode(arg) for arg in args] if definition is None else definition.encode_input(*args)
-        run_id = str(uuid4())
-        message = StartWorkflow(
-            workflow_id=checked_id(id, "workflow id"),
-            run_id=run_id,
-            workflow_type=checked_id(name, "workflow name"),
-            task_queue=checked_id(task_queue, "task queue"),
-            input=plain,
-            identity=self.identity,
-            request_id=request_id or run_id,
-        )
-        creation = CreateRun(
-            run_id=run_id,
-            workflow_id=id,
-            workflow_type=name,
-            task_queue=task_queue,
-            message=None,
-            request_id=request_id or run_id,
-            blocked_by=_BLOCKED_BY[id_reuse_policy],
-            ready_at=0,
-        )
-        result_type = Any if definition is None else definition.result_type
-        return creation, message, result_type
+        creation, message = options.order(name, plain, identity=self.identity, now=self.store.clock.now_us())
+        return creation, message, Any if definition is None else definition.result_type
 
     def _definition(
         self, workflow: WorkflowDefinition[..., Any] | str
@@ -179,11 +250,33 @@ class Client:
             return workflow
         return self.registry.workflows.get(workflow)
 
-    def _create(self, creation: CreateRun, message: StartWorkflow) -> Outcome:
+    def _create(
+        self, creation: CreateRun, message: StartWorkflow, more: Sequence[Message] = ()
+    ) -> Sequence[Outcome]:
         worker = self._local_worker
-        if worker is not None and worker.can_run(creation.workflow_type, creation.task_queue):
-            return worker.submit_start(creation, message).result()
-        return self.store.apply([attrs.evolve(creation, message=encode_message(message))])[0]
+        here = worker is not None and worker.can_run(creation.workflow_type, creation.task_queue)
+        if worker is not None and here and not creation.ready_at:
+            return [future.result() for future in worker.submit_start(creation, message, *more)]
+        return self.store.apply(self._creating(creation, message, more))
+
+    def _creating(
+        self, creation: CreateRun, message: StartWorkflow, more: Sequence[Message]
+    ) -> list[CreateRun | AcceptMessage]:
+        first = attrs.evolve(creation, message=encode_message(message))
+        return [first, *(accept_write(creation.workflow_id, creation.run_id, each) for each in more)]
+
+    def _replace(
+        self, row: RunRow, creation: CreateRun, message: StartWorkflow, more: Sequence[Message]
+    ) -> Sequence[Outcome]:
+        """Terminate the open run and create another, in one commit."""
+        reason = "terminated by a new start of the same workflow id"
+        end = terminating(self.store, row, reason=reason, identity=self.identity)
+        ended, *outcomes = self.store.apply([end, *self._creating(creation, message, more)])
+        if isinstance(ended, Committed):
+            closed = ending_of(self.row(row.workflow_id, row.run_id))
+            if closed is not None:
+                self.closings.settle(closed)
+        return outcomes
 
     @overload
     def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...
@@ -232,9 +325,12 @@ class Client:
         name = workflow if isinstance(workflow, str) else workflow.name
         if worker is None or options or not worker.can_run(name, worker.task_queue):
             return None
-        creation, message, result_type = self._creation(
-            workflow, args, id, worker.task_queue, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY, None
+        chosen = StartOptions(
+            id=id,
+            task_queue=worker.task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         )
+        creation, message, result_type = self._order(workflow, args, chosen)
         ending = self.closings.register(id, creation.run_id)
 
         def created(start: Future[Outcome]) -> None:
@@ -243,22 +339,42 @@ class Client:
                 self.closings.forget(creation.run_id, ending)
                 ending.set_exception(error or NotCreatedError())
 
-        worker.submit_start(creation, message).add_done_callback(created)
+        worker.submit_start(creation, message)[0].add_done_callback(created)
         return ending, result_type
 
     # Finding --------------------------------------------------------------------------------------------------------
 
     @overload
     def handle(
-        self, workflow_id: str, run_id: str | None = ..., *, workflow: WorkflowDefinition[P, R]
+        self,
+        workflow_id: str,
+        run_id: str | None = ...,
+        *,
+        workflow: WorkflowDefinition[P, R],
+        first_run_id: str | None = ...,
     ) -> WorkflowHandle[R]: ...
     @overload
-    def handle(self, workflow_id: str, run_id: str | None = ...) -> WorkflowHandle[Any]: ...
     def handle(
-        self, workflow_id: str, run_id: str | None = None, *, workflow: Any = None
+        self, workflow_id: str, run_id: str | None = ..., *, first_run_id: str | None = ...
+    ) -> WorkflowHandle[Any]: ...
+    def handle(
+        self,
+        workflow_id: str,
+        run_id: str | None = None,
+        *,
+        workflow: Any = None,
+        first_run_id: str | None = None,
     ) -> WorkflowHandle[Any]:
-        """A handle of a run (of the open, else the latest, if no run id is given); nothing is looked up yet."""
-        return WorkflowHandle(self, workflow_id, run_id, Any if workflow is None else workflow.result_type)
+        """A handle; nothing is looked up yet.
+
+        With ``run_id``: of that run alone.  With ``first_run_id``: of the run that this one has become by continuing as new and by
+        being tried again, so that no message reaches a later run that was started apart.  With neither: of the open, else the latest
+        run of the workflow id, at each call.
+        """
+        result_type = Any if workflow is None else workflow.result_type
+        return WorkflowHandle(
+            self, workflow_id, run_id or first_run_id, result_type, first_run_id=first_run_id
+        )
 
     def list(
         self,
@@ -298,7 +414,7 @@ class Client:
             raise WorkflowNotFoundError(workflow_id, run_id)
         return row
 
-    def send(self, workflow_id: str, run_id: str | None, message: Message) -> None:
+    def send(self, workflow_id: str, run_id: str | None, message: Message) -> Outcome:
         """Have a message accepted; raises RF5102 and RF5103."""
         worker = self._local_worker
         outcome: Outcome
@@ -313,7 +429,7 @@ class Client:
             case Closed():
                 raise WorkflowClosedError(workflow_id, outcome.run_id, outcome.status.value)
             case _:
-                return
+                return outcome
 
     def definition_of(self, row: RunRow) -> WorkflowDefinition[..., Any]:
         """The code of a run; raises :class:`UnknownTypeError` (RF5104)."""

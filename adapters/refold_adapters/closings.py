@@ -15,6 +15,7 @@ import attrs
 
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.store_errors import StoreError
+from refold_adapters.update_waits import UpdateWaits
 
 logger = logging.getLogger("refold.client")
 
@@ -56,6 +57,9 @@ class Closings:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopped = False
+        #: What else is looked at when another process may have written: the run it is about, and the look.
+        self._looks: dict[object, tuple[str, Callable[[], None]]] = {}
+        self.updates = UpdateWaits(store, self)
         #: Says whether a worker of this process runs a run; then nothing needs to be looked up.
         self.runs_here: Callable[[str], bool] = lambda _: False
 
@@ -72,6 +76,18 @@ class Closings:
         elif not self.runs_here(run_id):
             self._look_elsewhere()
         return future
+
+    def add_look(self, run_id: str, look: Callable[[], None]) -> Callable[[], None]:
+        """Call ``look`` whenever the run, if it is not live here, may have moved; returns the way to stop it."""
+        key = object()
+        with self._lock:
+            self._looks[key] = (run_id, look)
+
+        def stop() -> None:
+            with self._lock:
+                self._looks.pop(key, None)
+
+        return stop
 
     def register(self, workflow_id: str, run_id: str) -> Future[Ending]:
         """A future of the end of a run that a worker of this process is about to begin."""
@@ -144,6 +160,11 @@ class Closings:
             unsubscribe()
 
     def _look(self, waiting: list[tuple[str, str]]) -> None:
+        with self._lock:
+            looks = list(self._looks.values())
+        for run_id, look in looks:
+            if not self.runs_here(run_id):
+                look()
         for workflow_id, run_id in waiting:
             row = self._store.find_run(workflow_id, run_id)
             ending = None if row is None else ending_of(row)

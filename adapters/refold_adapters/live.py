@@ -12,9 +12,23 @@ from refold import Execution, Turn
 from refold.messages import Message
 from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, Write
 from refold_adapters.tasks import Ended
+from refold_adapters.update_news import UpdateNews
 
 #: A write that goes with the next batch, and who waits for its outcome.
 Leftover: TypeAlias = tuple[Write, Future[Outcome] | None]
+
+
+@attrs.define(eq=False)
+class Rest:
+    """Messages for a later turn, and where they came from; the fields are those of :class:`LiveRun`."""
+
+    messages: list[Message] = attrs.field(factory=list[Message])
+    consumed: list[int] = attrs.field(factory=list[int])
+    taken: list[Message] = attrs.field(factory=list[Message])
+    ended: list[Ended] = attrs.field(factory=list[Ended])
+    accepting: list[tuple[Message, Future[Outcome]]] = attrs.field(
+        factory=list[tuple[Message, Future[Outcome]]]
+    )
 
 
 @attrs.define(eq=False)
@@ -30,14 +44,17 @@ class LiveRun:
     #: The start that its first turn is committed together with.
     creation: CreateRun | None = None
     messages: list[Message] = attrs.field(factory=list[Message])
-    #: Inbox ids behind ``messages``.
+    #: Inbox ids behind ``messages``, and their messages.
     consumed: list[int] = attrs.field(factory=list[int])
+    taken: list[Message] = attrs.field(factory=list[Message])
     #: Attempts behind ``messages``, by their end.
     ended: list[Ended] = attrs.field(factory=list[Ended])
     #: Those of ``messages`` that clients of this process sent, and who waits for their acceptance.
     accepting: list[tuple[Message, Future[Outcome]]] = attrs.field(
         factory=list[tuple[Message, Future[Outcome]]]
     )
+    #: What waits for a later turn, as a message before it makes a turn alone.
+    rest: Rest | None = None
     redos: int = 0
     #: Its last turn is made and is only to be committed: whatever still comes waits in the store, and ends up undelivered.
     is_closing: bool = False
@@ -45,8 +62,51 @@ class LiveRun:
     def begin_anew(self) -> None:
         """The turn is committed: the next one is made of what comes from now on."""
         self.creation = None
-        self.messages, self.consumed, self.ended, self.accepting = [], [], [], []
+        self.messages, self.consumed, self.taken, self.ended, self.accepting = [], [], [], [], []
         self.redos = self.takeovers = 0
+        self.reunite()
+
+    def divide(self) -> None:
+        """Keep what can make one turn: messages before completions, and one that makes a turn alone by itself."""
+        ordered = sorted(self.messages, key=lambda message: message.rank)
+        end = next((index for index, message in enumerate(ordered) if message.alone), len(ordered))
+        end = end or 1
+        later = {id(message): True for message in ordered[end:]}
+        rest = Rest()
+        for message in ordered[end:]:
+            rest.messages.append(message)
+        for place, message in zip(self.consumed, self.taken, strict=True):
+            if id(message) in later:
+                rest.consumed.append(place)
+                rest.taken.append(message)
+        rest.ended = [ended for ended in self.ended if id(ended.message) in later]
+        rest.accepting = [pair for pair in self.accepting if id(pair[0]) in later]
+        self.messages = ordered[:end]
+        kept = [pair for pair in zip(self.consumed, self.taken, strict=True) if id(pair[1]) not in later]
+        self.consumed = [place for place, _ in kept]
+        self.taken = [message for _, message in kept]
+        self.ended = [ended for ended in self.ended if id(ended.message) not in later]
+        self.accepting = [pair for pair in self.accepting if id(pair[0]) not in later]
+        self.rest = rest if rest.messages else None
+
+    def take_next(self) -> None:
+        """The first of what waits has come into this turn's commit after all."""
+        rest = self.rest
+        assert rest is not None
+        message = rest.messages.pop(0)
+        self.messages.append(message)
+        self.accepting += [pair for pair in rest.accepting if pair[0] is message]
+        rest.accepting = [pair for pair in rest.accepting if pair[0] is not message]
+
+    def reunite(self) -> None:
+        """Put what waits for a later turn behind what there is."""
+        rest, self.rest = self.rest, None
+        if rest is not None:
+            self.messages += rest.messages
+            self.consumed += rest.consumed
+            self.taken += rest.taken
+            self.ended += rest.ended
+            self.accepting += rest.accepting
 
     def close(self) -> tuple[str, ...]:
         """Throw the execution away; returns where its code yielded while it was closed."""
@@ -74,6 +134,10 @@ class Made:
     writes: list[Write]
     #: The activities it scheduled, and whether this worker took a slot to run them.
     claimed: dict[int, bool]
+    #: The first turn of a run that is made together with its second.
+    first: Turn | None = None
+    #: What became of an update that came with the start and was refused.
+    refusal: UpdateNews | None = None
     #: Messages that the turn, being redone too often, records as undelivered.
     undelivered: Sequence[InboxMessage] = ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from refold import CancelledError, TerminatedError, TimeoutError, TimeoutType
 from refold.codec import decode_events
@@ -17,8 +17,10 @@ from refold.events import (
 )
 from refold.failures import error_of
 from refold.payloads import decode
-from refold_adapters.closings import Ending
 from refold_adapters.runtime_errors import WorkflowFailedError, WorkflowParkedError
+
+if TYPE_CHECKING:
+    from refold_adapters.closings import Ending
 
 
 def result_of(ending: Ending, type_: Any) -> Any:
@@ -31,6 +33,15 @@ def result_of(ending: Ending, type_: Any) -> Any:
     if isinstance(event, WorkflowExecutionCompleted):
         return decode(event.result, type_)
     raise WorkflowFailedError(ending.workflow_id, ending.run_id, ending.status.value, _cause(event))
+
+
+def next_run_of(closing_event: bytes | None) -> str | None:
+    """The run that goes on where a closed one ended: continued as new, or tried again; None if there is none."""
+    if closing_event is None:
+        return None
+    (event,) = decode_events(closing_event)
+    found: str | None = getattr(event, "new_run_id", None)
+    return found
 
 
 def reason_in_words(parked: bytes | None) -> str | None:

@@ -21,12 +21,13 @@ import attrs
 from refold import Execution, InputPolicy, RefoldError, Turn
 from refold.codec import decode_message, encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled, MessageUndelivered
-from refold.messages import FireTimer, Message, StartWorkflow
+from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.acceptances import accept_write, acceptance, undelivered_events
 from refold_adapters.closings import Ending
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.live import Leftover, LiveRun, Made
 from refold_adapters.ports import (
+    Closed,
     Committed,
     CommitTurn,
     ConsumeMessages,
@@ -36,6 +37,7 @@ from refold_adapters.ports import (
     Outcome,
     ParkRun,
     ReadyRun,
+    Refusal,
     ReleaseRuns,
     RunStatus,
     Store,
@@ -43,9 +45,11 @@ from refold_adapters.ports import (
     Write,
 )
 from refold_adapters.registry import Registry
-from refold_adapters.runtime_errors import ExecutionError, UnknownTypeError
+from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.tasks import Ended, Tasks, finish_write
 from refold_adapters.turn_writes import commit_of, task_queue_of
+from refold_adapters.update_news import UpdateNews, encode_refusal, news_in, refusal_of
+from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
 
 logger = logging.getLogger("refold.worker")
 workflow_logger = logging.getLogger("refold.workflow")
@@ -68,6 +72,7 @@ class Runs:
         max_cached: int,
         fail_unknown_types: bool,
         on_ended: Callable[[Ending], None],
+        on_update: Callable[[str, UpdateNews], None],
     ) -> None:
         self._store = store
         self._registry = registry
@@ -75,6 +80,7 @@ class Runs:
         self._max_cached = max_cached
         self._fail_unknown_types = fail_unknown_types
         self._on_ended = on_ended
+        self._on_update = on_update
         self._decode = event_decoder()
         self.token = 0
         #: A session is never there twice, so with its token these make tokens of turns that are never there twice.
@@ -94,12 +100,12 @@ class Runs:
 
     # Work comes in --------------------------------------------------------------------------------------------------
 
-    def start(self, creation: CreateRun, message: StartWorkflow, future: Future[Outcome]) -> None:
-        """A client of this process starts a run: its first turn is committed with it."""
+    def start(self, creation: CreateRun, messages: Sequence[tuple[Message, Future[Outcome]]]) -> None:
+        """A client of this process starts a run: its first turn is committed with it, and so is an update that comes too."""
         live = LiveRun(creation.run_id, creation.workflow_id, creation.workflow_type, creation.task_queue)
         live.creation = attrs.evolve(creation, owner=self.token)
-        live.messages.append(message)
-        live.accepting.append((message, future))
+        live.messages += [message for message, _ in messages]
+        live.accepting += messages
         self._cache[live.run_id] = self._dirty[live.run_id] = live
 
     def message(self, run_id: str, message: Message, future: Future[Outcome]) -> bool:
@@ -125,6 +131,7 @@ class Runs:
             self._cache[row.run_id] = live
         if live.is_closing:
             return
+        live.reunite()
         known = dict.fromkeys(live.consumed)
         for inbox in ready.messages:
             if inbox.message_id not in known:
@@ -133,8 +140,10 @@ class Runs:
         self._dirty[row.run_id] = live
 
     def _take(self, live: LiveRun, inbox: InboxMessage) -> None:
-        live.messages.append(decode_message(inbox.data))
+        message = decode_message(inbox.data)
+        live.messages.append(message)
         live.consumed.append(inbox.message_id)
+        live.taken.append(message)
 
     def activity_ended(self, ended: Ended) -> bool:
         """An attempt of a run has ended for good; False if the run is not in memory."""
@@ -172,9 +181,11 @@ class Runs:
         self._cache.move_to_end(live.run_id)
         try:
             if live.takeovers > TAKEOVERS_MAX:
-                raise _poison(live)
+                raise poison(live)
             if live.execution is None:
                 live.execution = self._load(live)
+            if len(live.messages) > 1 and any(message.alone for message in live.messages):
+                live.divide()
             turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
             if turn.events:
                 self._need_known_activities(turn)
@@ -182,11 +193,35 @@ class Runs:
             self._refuse(live, error)
             return None
         if not turn.events:
-            self._heard_before(live)
+            self._without_events(live, turn)
             return None
         claimed: dict[int, bool] = {}
         commit = self._commit(live, turn, claimed=claimed)
-        return Made(live, turn, [commit] if live.creation is None else [live.creation, commit], claimed)
+        if live.creation is None:
+            return Made(live, turn, [commit], claimed)
+        made = Made(live, turn, [live.creation, commit], claimed)
+        if live.rest is not None and turn.closed is None:
+            self._make_second(made, live.execution)
+        return made
+
+    def _make_second(self, made: Made, execution: Execution) -> None:
+        """The update that comes with a start makes the second turn, in the same commit."""
+        live, rest = made.live, made.live.rest
+        assert rest is not None
+        update = rest.messages[0]
+        try:
+            turn = execution.turn(update, at=self._store.clock.now_us())
+            self._need_known_activities(turn)
+        except RefoldError:
+            # The first turn stands; the update is tried again by itself, after it.
+            complain(live, live.close())
+            return
+        if turn.events:
+            made.first, made.turn = made.turn, turn
+            made.writes.append(self._commit(live, turn, claimed=made.claimed))
+        elif turn.rejected is not None and isinstance(update, UpdateWorkflow):
+            made.refusal = refusal_of(update.update_id, turn.rejected)
+        live.take_next()
 
     def _commit(
         self,
@@ -230,19 +265,33 @@ class Runs:
                 if isinstance(command, ActivityTaskScheduled):
                     self._registry.activity(command.activity_type)
 
-    def _heard_before(self, live: LiveRun) -> None:
-        """Everything was heard before: take it off the store without a turn."""
+    def _without_events(self, live: LiveRun, turn: Turn) -> None:
+        """Everything was heard before, or is an update that was refused: take it off the store without a turn."""
+        refusals: tuple[Refusal, ...] = ()
+        told: Future[Outcome] | None = None
+        message = live.messages[0]
+        if turn.rejected is not None and isinstance(message, UpdateWorkflow):
+            news = refusal_of(message.update_id, turn.rejected)
+            refusals = tuple(Refusal(place, encode_refusal(news)) for place in live.consumed)
+            told = Future()
+            told.add_done_callback(lambda _: self._on_update(live.run_id, news))
         write = ConsumeMessages(
             token=self.token,
             run_id=live.run_id,
             message_ids=tuple(live.consumed),
             timers=tuple(message.seq for message in live.messages if isinstance(message, FireTimer)),
             finished=live.finished,
+            refusals=refusals,
         )
-        self.leftovers.append((write, None))
+        self.leftovers.append((write, told))
         for message, future in live.accepting:
             future.set_result(acceptance(live, message))
+        self._begin_anew(live)
+
+    def _begin_anew(self, live: LiveRun) -> None:
         live.begin_anew()
+        if live.messages:
+            self._dirty[live.run_id] = live
 
     def _refuse(self, live: LiveRun, error: RefoldError) -> None:
         """The turn cannot be made: what it was made of goes back to the store, and the run is parked, with the reason."""
@@ -264,6 +313,7 @@ class Runs:
 
     def _give_back(self, live: LiveRun, leftovers: list[Leftover]) -> None:
         """Put what is only in memory into the store: the start, clients' messages, outcomes of attempts."""
+        live.reunite()
         for message, future in live.accepting:
             if live.creation is not None and isinstance(message, StartWorkflow):
                 write: Write = attrs.evolve(live.creation, message=encode_message(message), owner=0)
@@ -285,6 +335,7 @@ class Runs:
         ):
             self._undo(made)
             self.drop(live)
+            live.reunite()
             for _, future in live.accepting:
                 future.set_result(outcomes[0])
         elif isinstance(outcome, Committed):
@@ -299,6 +350,32 @@ class Runs:
 
     def _committed(self, made: Made) -> None:
         live, turn = made.live, made.turn
+        if made.first is not None:
+            self._carry_out(made, made.first)
+        self._carry_out(made, turn)
+        if made.refusal is not None:
+            self._on_update(live.run_id, made.refusal)
+        for message, future in live.accepting:
+            future.set_result(acceptance(live, message))
+        if turn.closed is None:
+            self._begin_anew(live)
+            return
+        closing = made.commit.closing
+        assert closing is not None
+        late = [] if live.rest is None else live.rest.accepting
+        live.rest = None
+        live.begin_anew()
+        self.drop(live)
+        self._tasks.abandon(live.run_id)
+        warn_of_unfinished(live, turn)
+        ids = (live.workflow_id, live.run_id, live.workflow_type)
+        self._on_ended(Ending(*ids, closing.status, closing.event, None))
+        for _, future in late:
+            future.set_result(Closed(live.run_id, closing.status))
+
+    def _carry_out(self, made: Made, turn: Turn) -> None:
+        """Do what a turn asks for, and tell what it brought."""
+        live = made.live
         for command in turn.commands:
             if isinstance(command, ActivityTaskScheduled) and made.claimed.get(command.seq):
                 self._tasks.start_scheduled(
@@ -317,17 +394,9 @@ class Runs:
             workflow_logger.log(
                 getattr(logging, entry.level), "%s", entry.message, extra={**live.log_fields, **entry.fields}
             )
-        _complain(live, turn.complaints)
-        for message, future in live.accepting:
-            future.set_result(acceptance(live, message))
-        live.begin_anew()
-        if turn.closed is not None:
-            self.drop(live)
-            self._tasks.abandon(live.run_id)
-            closing = made.commit.closing
-            assert closing is not None
-            ids = (live.workflow_id, live.run_id, live.workflow_type)
-            self._on_ended(Ending(*ids, closing.status, closing.event, None))
+        complain(live, turn.complaints)
+        for news in news_in(turn.events):
+            self._on_update(live.run_id, news)
 
     def _redo(self, made: Made, unseen: Sequence[InboxMessage]) -> None:
         """The closing turn has not seen some messages: it is made again with them, or at last they are recorded as undelivered."""
@@ -336,11 +405,14 @@ class Runs:
         live.is_closing = live.redos > REDOS_MAX
         if not live.is_closing:
             live.close()
+            live.reunite()
+            known = dict.fromkeys(live.consumed)
             for inbox in unseen:
-                self._take(live, inbox)
+                if inbox.message_id not in known:
+                    self._take(live, inbox)
             self._dirty[live.run_id] = live
             return
-        live.consumed += [inbox.message_id for inbox in unseen]
+        live.consumed = [*live.consumed, *(inbox.message_id for inbox in unseen)]
         made.undelivered = [*made.undelivered, *unseen]
         events = undelivered_events(made)
         made.writes[-1] = self._commit(live, made.turn, undelivered=events)
@@ -357,7 +429,7 @@ class Runs:
         """Forget a run: close its code, on the thread that drives."""
         self._cache.pop(live.run_id, None)
         self._dirty.pop(live.run_id, None)
-        _complain(live, live.close())
+        complain(live, live.close())
 
     def evict(self) -> None:
         """Close the runs that were idle longest, down to the limit."""
@@ -374,22 +446,3 @@ class Runs:
         for live in list(self._cache.values()):
             self.drop(live)
             self._give_back(live, self.leftovers)
-
-
-def _complain(live: LiveRun, complaints: Sequence[str]) -> None:
-    for place in complaints:
-        logger.warning(
-            "RF1103: workflow %s yielded at %s while it was being closed; code in `finally` must not yield",
-            live.workflow_id,
-            place,
-            extra=live.log_fields,
-        )
-
-
-def _poison(live: LiveRun) -> ExecutionError:
-    return ExecutionError(
-        "RF5107",
-        f"workflow {live.workflow_id!r} was taken over {live.takeovers} times from workers that died",
-        why="its code probably kills the process, or needs more memory than there is",
-        fix="mend the code, then restart the worker",
-    )

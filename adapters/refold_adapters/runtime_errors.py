@@ -21,6 +21,12 @@ CODES: dict[str, str] = {
     "RF5112": "An activity cannot run in another process",
     "RF5113": "An option of the worker is not acceptable",
     "RF5114": "A query of a list has no meaning",
+    "RF5130": "The handler of the update failed",
+    "RF5131": "The update was refused",
+    "RF5132": "There is no such update",
+    "RF5133": "The run closed before the update was finished",
+    "RF5134": "The query was refused, as the run stands",
+    "RF5135": "The options of the start contradict each other",
 }
 
 
@@ -67,6 +73,7 @@ class WorkflowClosedError(ExecutionError):
             why="a closed run takes no messages",
             fix="start a new run, or look at its result",
         )
+        self.run_id = run_id
 
 
 class UnknownTypeError(ExecutionError):
@@ -118,3 +125,80 @@ class WorkflowFailedError(ExecutionError):
     def cause(self) -> BaseException | None:
         """The failure the workflow ended with."""
         return self.__cause__
+
+
+class WorkflowUpdateFailedError(ExecutionError):
+    """The handler of an update failed (RF5130), or the update was refused: ``__cause__`` is the failure."""
+
+    def __init__(self, workflow_id: str, update_id: str, cause: BaseException) -> None:
+        super().__init__(
+            "RF5130",
+            f"update {update_id!r} of workflow {workflow_id!r} failed: {cause}",
+            why="its handler raised, or the end of the run cut it off",
+            fix="look at the cause",
+        )
+        self.workflow_id = workflow_id
+        self.update_id = update_id
+        self.__cause__ = cause
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What the handler, or the validator, raised."""
+        return self.__cause__
+
+
+class WorkflowUpdateRejectedError(WorkflowUpdateFailedError):
+    """An update was refused (RF5131): its validator raised ``__cause__``, or there is no handler.  It has left no trace."""
+
+    def __init__(self, workflow_id: str, update_id: str, cause: BaseException) -> None:
+        ExecutionError.__init__(
+            self,
+            "RF5131",
+            f"workflow {workflow_id!r} refused update {update_id!r}: {cause}",
+            why="its validator raised, or it has no handler of that name at this point",
+            fix="send what the validator lets pass, or send it later; the run is as it was",
+        )
+        self.workflow_id = workflow_id
+        self.update_id = update_id
+        self.__cause__ = cause
+
+
+class WorkflowUpdateNotFoundError(ExecutionError):
+    """The run knows no update of that id (RF5132)."""
+
+    def __init__(self, workflow_id: str, run_id: str, update_id: str) -> None:
+        super().__init__(
+            "RF5132",
+            f"workflow {workflow_id!r} (run {run_id}) knows no update {update_id!r}",
+            why="it was never sent to this run, or it was refused",
+            fix="check the id and the run, or send it again",
+        )
+
+
+class WorkflowUpdateUnfinishedError(ExecutionError):
+    """The run ended before it took the update, or before the handler of the update ended (RF5133); ``accepted`` says which."""
+
+    def __init__(self, workflow_id: str, run_id: str, update_id: str, status: str, *, accepted: bool) -> None:
+        what = "finished" if accepted else "taken"
+        super().__init__(
+            "RF5133",
+            f"workflow {workflow_id!r} (run {run_id}) ended {status} before update {update_id!r} was {what}",
+            why="its handler was still at work" if accepted else "the run was closing when the update came",
+            fix="let the workflow wait for all_handlers_finished() before it returns"
+            if accepted
+            else "send it to the run that is open now, if there is one",
+        )
+        self.accepted = accepted
+
+
+class WorkflowQueryRejectedError(ExecutionError):
+    """A query was not asked, as the caller does not want an answer from a run in this status (RF5134)."""
+
+    def __init__(self, workflow_id: str, run_id: str, status: str, condition: str) -> None:
+        super().__init__(
+            "RF5134",
+            f"workflow {workflow_id!r} was not asked: it is {status} (run {run_id})",
+            why=f"the query came with reject_condition={condition}",
+            fix="ask without the condition, or ask another run",
+        )
+        self.status = status

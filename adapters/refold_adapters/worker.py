@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 
@@ -32,7 +32,7 @@ from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold_adapters.acceptances import accept_write
 from refold_adapters.attempts import Attempt, AttemptOutcome
-from refold_adapters.baton import Baton, Item
+from refold_adapters.baton import Baton, Item, nothing, raise_it
 from refold_adapters.closings import Closings
 from refold_adapters.insisting import PAUSE_SECONDS_FIRST, apply_until_done
 from refold_adapters.ports import (
@@ -121,6 +121,7 @@ class Worker:
             max_cached=max_cached_workflows,
             fail_unknown_types=fail_unknown_types,
             on_ended=self._closings.settle,
+            on_update=self._closings.updates.tell,
         )
         self._session = Session(store, self.identity, lease)
         self._writes: list[tuple[Write, Callable[[Outcome], None]]] = []
@@ -165,7 +166,7 @@ class Worker:
         timer.daemon = True
         timer.start()
         self._draining.set()
-        self._baton.put(_nothing)
+        self._baton.put(nothing)
         if not self._baton.is_held_here and threading.current_thread() is not self._thread:
             self._stopped.wait()
             timer.cancel()
@@ -204,11 +205,13 @@ class Worker:
 
     # Things come in (any thread) ------------------------------------------------------------------------------------
 
-    def submit_start(self, creation: CreateRun, message: StartWorkflow) -> Future[Outcome]:
-        """Start a run and make its first turn in one commit; the future is what ``apply`` would answer to the creation."""
-        future: Future[Outcome] = Future()
-        self._submit(future, lambda: self._runs.start(creation, message, future))
-        return future
+    def submit_start(
+        self, creation: CreateRun, message: StartWorkflow, *more: Message
+    ) -> tuple[Future[Outcome], ...]:
+        """Start a run, with ``more`` messages to it, in one commit; each future is what ``apply`` would answer."""
+        pairs = [(each, Future[Outcome]()) for each in (message, *more)]
+        self._submit([future for _, future in pairs], lambda: self._runs.start(creation, pairs))
+        return tuple(future for _, future in pairs)
 
     def submit_message(self, workflow_id: str, run_id: str, message: Message) -> Future[Outcome]:
         """Put a message into the next turn of a run; the future is what ``apply`` would answer to its acceptance."""
@@ -219,12 +222,13 @@ class Worker:
                 self._later(accept_write(workflow_id, run_id, message), future.set_result)
                 self._look = True
 
-        self._submit(future, accept)
+        self._submit((future,), accept)
         return future
 
-    def _submit(self, future: Future[Outcome], item: Item) -> None:
+    def _submit(self, futures: Sequence[Future[Outcome]], item: Item) -> None:
         if self._draining.is_set() or self._thread is None:
-            future.set_exception(WorkerStoppedError())
+            for future in futures:
+                future.set_exception(WorkerStoppedError())
         elif not (self._baton.is_free and self._tasks.lend_thread(partial(self._drive_in_thread, item))):
             self._baton.put(item)
 
@@ -270,7 +274,7 @@ class Worker:
         except (
             BaseException
         ) as error:  # this is not its thread: whoever waits for the worker learns of it there
-            baton.put(partial(_raise, error))
+            baton.put(partial(raise_it, error))
         finally:
             held = self._tasks.held_one()
             baton.give(look_within)
@@ -439,11 +443,3 @@ class Worker:
         logger.error("the store failed, pausing: %s", error)
         self._look = True
         self._draining.wait(PAUSE_SECONDS_FIRST)
-
-
-def _nothing() -> None:
-    """An item that only wakes the worker."""
-
-
-def _raise(error: BaseException) -> NoReturn:
-    raise error

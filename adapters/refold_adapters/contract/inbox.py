@@ -6,7 +6,19 @@ from attrs import evolve
 
 from refold_adapters.contract.base import StoreHarness, accepted_id, first_turn, new_run, turn
 from refold_adapters.contract.turns import COMPLETED
-from refold_adapters.ports import Accepted, AcceptMessage, Closed, Committed, Created, NotFound, RunStatus
+from refold_adapters.ports import (
+    Accepted,
+    AcceptMessage,
+    Closed,
+    Committed,
+    ConsumeMessages,
+    Created,
+    Done,
+    NotFound,
+    Refusal,
+    RunStatus,
+)
+from refold_adapters.ports.writes import REFUSALS_KEPT
 
 
 class InboxContract(StoreHarness):
@@ -104,6 +116,38 @@ class InboxContract(StoreHarness):
         """With an empty workflow id."""
         self.create()
         assert Accepted("run-1", 2) == self.one(AcceptMessage(workflow_id="", run_id="run-1", data=b"pay"))
+
+    def test_a_refusal_is_kept_for_the_sender_also_when_the_run_is_closed(self) -> None:
+        """Under the id of its message, which is off the inbox; and for no other."""
+        token = self.session()
+        self.begin(token)
+        place = accepted_id(self.send(b"update"))
+        refused = ConsumeMessages(
+            token=token, run_id="run-1", message_ids=(place,), refusals=(Refusal(place, b"no"),)
+        )
+        assert Done() == self.one(refused)
+        assert ([], b"no", None) == (
+            self.inbox(),
+            self.store.find_refusal("run-1", place),
+            self.store.find_refusal("run-1", place + 1),
+        )
+        self.one(evolve(turn(token, "run-1", 2), closing=COMPLETED))
+        assert (b"no", None) == (
+            self.store.find_refusal("run-1", place),
+            self.store.find_refusal("nobody", place),
+        )
+
+    def test_old_refusals_make_room(self) -> None:
+        """Those of the last so many message ids are kept."""
+        token = self.session()
+        self.begin(token)
+        for place in (2, 3, 3 + REFUSALS_KEPT):
+            write = ConsumeMessages(
+                token=token, run_id="run-1", message_ids=(), refusals=(Refusal(place, b"%d" % place),)
+            )
+            assert Done() == self.one(write)
+        kept = [self.store.find_refusal("run-1", place) for place in (2, 3, 3 + REFUSALS_KEPT)]
+        assert [None, None, b"%d" % (3 + REFUSALS_KEPT)] == kept
 
     def test_messages_of_any_bytes_are_read_as_written(self) -> None:
         """Every byte value, and none at all."""

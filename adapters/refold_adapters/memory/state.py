@@ -56,6 +56,8 @@ class Run:
     closing_event: bytes | None = None
     turns: list[StoredTurn] = attrs.field(factory=list[StoredTurn])
     inbox: dict[int, Message] = attrs.field(factory=dict[int, Message])
+    #: Why messages were refused, by their ids.
+    refusals: dict[int, bytes] = attrs.field(factory=dict[int, bytes])
     tasks: dict[int, TaskRow] = attrs.field(factory=dict[int, TaskRow])
     timers: dict[int, int] = attrs.field(factory=dict[int, int])
     #: The same timers as ``(fire_at, seq)``, in that order.

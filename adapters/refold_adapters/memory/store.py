@@ -110,6 +110,12 @@ class MemoryStore:
             run = self._open_state().runs.get(run_id)
             return [] if run is None else run.messages()
 
+    def find_refusal(self, run_id: str, message_id: int) -> bytes | None:
+        """Why a message was refused; None if it was not, or that is no longer kept."""
+        with self._lock:
+            run = self._open_state().runs.get(run_id)
+            return None if run is None else run.refusals.get(message_id)
+
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed, by token."""
         with self._lock:

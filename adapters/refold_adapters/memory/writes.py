@@ -11,6 +11,7 @@ import attrs
 from refold_adapters import ports
 from refold_adapters.memory.state import Run, State, Tombstone
 from refold_adapters.ports import Outcome, RunStatus, SessionRow, StoredTurn, TaskRow
+from refold_adapters.ports.writes import REFUSALS_KEPT
 
 # Sessions -------------------------------------------------------------------------------------------------------------
 
@@ -278,6 +279,10 @@ def consume_messages(state: State, write: ports.ConsumeMessages) -> Outcome:
         return ports.Fenced()
     for message_id in write.message_ids:
         run.inbox.pop(message_id, None)
+    for refusal in write.refusals:
+        run.refusals[refusal.message_id] = refusal.data
+        for old in [number for number in run.refusals if number <= refusal.message_id - REFUSALS_KEPT]:
+            del run.refusals[old]
     for seq in write.timers:
         run.drop_timer(seq)
     for seq, attempt in write.finished:

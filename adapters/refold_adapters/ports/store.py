@@ -71,6 +71,10 @@ class Store(Protocol):
         """Messages that no turn has taken yet, in order."""
         ...
 
+    def find_refusal(self, run_id: str, message_id: int) -> bytes | None:
+        """Why a message was refused; None if it was not, or that is no longer kept."""
+        ...
+
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed, by token."""
         ...

@@ -157,6 +157,21 @@ class CommitTurn:
     build_id: str | None = None
 
 
+@attrs.frozen
+class Refusal:
+    """Why the message with that id was refused (opaque); kept for its sender, who asks with ``Store.find_refusal``.
+
+    A store keeps at least those of the last ``REFUSALS_KEPT`` message ids of a run, also when it is closed.
+    """
+
+    message_id: int
+    data: bytes
+
+
+#: For how many of the last message ids of a run refusals are kept.
+REFUSALS_KEPT = 1000
+
+
 @attrs.frozen(kw_only=True)
 class ConsumeMessages:
     """Take inbox messages and timers off an owned run without a turn, as they had been heard before: ``Done`` or ``Fenced``."""
@@ -167,6 +182,8 @@ class ConsumeMessages:
     timers: Sequence[int] = ()
     #: ``(seq, attempt)`` of tasks whose outcome changes nothing.
     finished: Sequence[tuple[int, int]] = ()
+    #: Which of the messages were refused.
+    refusals: Sequence[Refusal] = ()
 
 
 @attrs.frozen(kw_only=True)

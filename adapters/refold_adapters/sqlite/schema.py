@@ -104,6 +104,12 @@ TABLES = (
         data BLOB NOT NULL
     ) STRICT
     """,
+    """
+    CREATE TABLE refusals (
+        id INTEGER PRIMARY KEY,
+        data BLOB NOT NULL
+    ) STRICT
+    """,
     "CREATE INDEX inbox_requests ON inbox (request_id) WHERE request_id <> ''",
     """
     CREATE TABLE tasks (

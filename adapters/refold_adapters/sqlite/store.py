@@ -22,7 +22,7 @@ from refold_adapters.ports import (
     TaskRow,
     Write,
 )
-from refold_adapters.sqlite import claims, reads
+from refold_adapters.sqlite import claims, reads, refusals
 from refold_adapters.sqlite.file import SqliteFile
 from refold_adapters.sqlite.group import Batch
 from refold_adapters.sqlite.sharing import give_back, share
@@ -95,6 +95,10 @@ class SqliteStore:
     def list_inbox(self, run_id: str) -> list[InboxMessage]:
         """Messages that no turn has taken yet, in order."""
         return self._open_file().read(lambda tx: reads.list_inbox(tx, run_id))
+
+    def find_refusal(self, run_id: str, message_id: int) -> bytes | None:
+        """Why a message was refused; None if it was not, or that is no longer kept."""
+        return self._open_file().read(lambda tx: refusals.find_refusal(tx, run_id, message_id))
 
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed, by token."""

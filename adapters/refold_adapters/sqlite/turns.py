@@ -10,6 +10,7 @@ from refold_adapters import ports
 from refold_adapters.ports import InboxMessage, Outcome
 from refold_adapters.sqlite.inbox import earliest_work, put_message
 from refold_adapters.sqlite.properties import note
+from refold_adapters.sqlite.refusals import put_refusal
 from refold_adapters.sqlite.rows import checksum
 from refold_adapters.sqlite.schema import number_of, row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
@@ -147,6 +148,8 @@ def consume_messages(tx: Transaction, write: ports.ConsumeMessages) -> Outcome:
     paused: bool = row[1]
     for message_id in write.message_ids:
         tx.execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
+    for refusal in write.refusals:
+        put_refusal(tx, run_key, refusal)
     for seq in write.timers:
         tx.execute(_TAKE_TIMER, (row_id(run_key, seq),))
     for seq, attempt in write.finished:
