@@ -13,7 +13,6 @@ from textwrap import dedent
 
 import pytest
 
-from tests.runtime.conftest import MakeEngine
 from refold import (
     ApplicationError,
     HandlerUnfinishedPolicy,
@@ -21,8 +20,8 @@ from refold import (
     Signal,
     Update,
     Workflow,
-    all_handlers_finished,
     activity,
+    all_handlers_finished,
     sleep,
     workflow,
 )
@@ -32,7 +31,6 @@ from refold_adapters import (
     Client,
     ManualClock,
     Store,
-    Worker,
     WorkflowClosedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateNotFoundError,
@@ -40,6 +38,7 @@ from refold_adapters import (
     WorkflowUpdateStage,
     WorkflowUpdateUnfinishedError,
 )
+from tests.runtime.conftest import MakeEngine
 
 SOON = timedelta(seconds=20)
 add = Update("add", int, result_type=int)
