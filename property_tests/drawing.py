@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from property_tests.changes import numbered
 from property_tests.programs import (
     Act,
+    AllHandled,
+    Answered,
     Ask,
     Begin,
     Beside,
@@ -55,6 +57,8 @@ _keys = st.sampled_from(["h", "k"])
 _seconds = st.integers(0, 5)
 _received = st.sampled_from(["a", "b"])
 _handled = st.sampled_from(["x", "y"])
+_updates = st.sampled_from(["u", "v"])
+_noted = st.sampled_from(["x", "y", "u", "v"])
 _patch_ids = st.sampled_from(["p", "q"])
 
 
@@ -75,8 +79,9 @@ def _leaves(without: tuple[str, ...]) -> st.SearchStrategy[Step]:
         (12, _acts(without)),
         (5, st.builds(Timer, _seconds)),
         (4, st.builds(Receive, _received)),
-        (2, st.builds(Until, _handled, st.integers(1, 3), st.one_of(st.none(), _seconds))),
+        (2, st.builds(Until, _noted, st.integers(1, 3), st.one_of(st.none(), _seconds))),
         (1, st.builds(Handled, _handled, st.none())),
+        (1, st.builds(Answered, _updates, st.none(), st.booleans())),
         (2, st.builds(Ask, st.sampled_from(questions))),
         (1, st.builds(Compute, _labels)),
         (1, st.builds(Fail, st.sampled_from(["Small", "Large"]))),
@@ -129,7 +134,8 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
         (2, st.builds(Guard, inner, st.sampled_from(["failure", "cancel", "both"]), cleanup, st.booleans())),
         (1, st.builds(Finally, inner, cleanup)),
         (1, st.builds(Sub, inner, st.booleans())),
-        (1, st.builds(Handled, _handled, inner)),
+        (1, st.builds(Handled, _handled, inner, st.booleans())),
+        (2, st.builds(Answered, _updates, inner, st.booleans())),
         (
             0 if "shields" in without else 1,
             st.builds(Compensated, st.lists(st.tuples(inner, _labels), max_size=2).map(tuple), inner),
@@ -140,7 +146,13 @@ def _steps(depth: int, without: tuple[str, ...]) -> st.SearchStrategy[Step]:
 
 def programs(*without: str) -> st.SearchStrategy[Step]:
     """Programs of every effect but those named: an activity, a question, ``patches``, ``starts``, ``shields`` or ``others``."""
-    return st.builds(Seq, _tuples(_steps(DEPTH - 1, without), 2, 6))
+    ends = st.sampled_from([(), (AllHandled(),)])
+    steps = _tuples(_steps(DEPTH - 1, without), 2, 6)
+    return st.builds(_joined, steps, ends)
+
+
+def _joined(first: tuple[Step, ...], last: tuple[Step, ...]) -> Step:
+    return Seq((*first, *last))
 
 
 @cache

@@ -49,6 +49,21 @@ class Handled(Node):
 
     signal: str
     body: Step | None = None
+    abandon: bool = False
+
+
+@attrs.frozen(repr=False)
+class Answered(Node):
+    """Handle an update from now on, as ``Handled`` does a signal; its validator refuses every third payload."""
+
+    update: str
+    body: Step | None = None
+    abandon: bool = False
+
+
+@attrs.frozen(repr=False)
+class AllHandled(Node):
+    """Wait until no handler is at work: only ever at the end of a program, as a handler must not."""
 
 
 @attrs.frozen(repr=False)
@@ -225,6 +240,8 @@ Step: TypeAlias = (
     | Timer
     | Receive
     | Handled
+    | Answered
+    | AllHandled
     | Until
     | Compute
     | Ask

@@ -15,6 +15,8 @@ import attrs
 
 from property_tests.programs import (
     Act,
+    AllHandled,
+    Answered,
     Ask,
     Begin,
     Beside,
@@ -51,16 +53,19 @@ from refold import (
     ChildWorkflowHandle,
     FailureError,
     Handle,
+    HandlerUnfinishedPolicy,
     Outcome,
     Query,
     Random,
     Saga,
     SearchAttributeKey,
     Signal,
+    Update,
     Workflow,
     WorkflowDefinition,
     WorkflowInfo,
     activity,
+    all_handlers_finished,
     all_of,
     all_settled,
     any_of,
@@ -160,7 +165,7 @@ class World:
     #: The signals that receivers and handlers took, with their payloads, in order.
     consumed: list[tuple[str, int]] = attrs.field(factory=list)
     trace: list[str] = attrs.field(factory=list)
-    heard: dict[str, list[int]] = attrs.field(factory=lambda: {"x": [], "y": []})
+    heard: dict[str, list[int]] = attrs.field(factory=lambda: {"x": [], "y": [], "u": [], "v": []})
     handles: dict[str, Handle[Any] | ChildWorkflowHandle[Any]] = attrs.field(factory=dict)
     #: The steps in which a ``CancelledError`` was raised, innermost first.
     cancelled: list[Step] = attrs.field(factory=list)
@@ -299,7 +304,15 @@ def effect_of(step: Step, world: World) -> Any:
         case Receive(signal):
             return world.signal(signal).receive()
         case Handled(signal, body):
-            return world.signal(signal).handle(_handler(signal, body, world))
+            return world.signal(signal).handle(
+                _handler(signal, body, world), unfinished_policy=_policy(step.abandon)
+            )
+        case Answered(update, body):
+            return Update(update, int, result_type=object).handle(
+                _handler(update, body, world), validator=_check, unfinished_policy=_policy(step.abandon)
+            )
+        case AllHandled():
+            return all_handlers_finished()
         case Until(signal, least, timeout):
             limit = None if timeout is None else timedelta(seconds=timeout)
             return wait_until(lambda: world.has_heard(signal, least), timeout=limit)
@@ -328,15 +341,24 @@ def effect_of(step: Step, world: World) -> Any:
             return run(step, world)
 
 
+def _policy(abandon: bool) -> HandlerUnfinishedPolicy:
+    return HandlerUnfinishedPolicy.ABANDON if abandon else HandlerUnfinishedPolicy.WARN_AND_ABANDON
+
+
+def _check(payload: int) -> None:
+    if payload % 3 == 0:
+        raise ApplicationError("refused", payload)
+
+
 def _handler(signal: str, body: Step | None, world: World) -> Callable[[int], Any]:
     def note(payload: int) -> None:
         world.heard[signal].append(payload)
         world.tell(f"heard {signal} {payload}")
 
-    def handle(payload: int) -> Workflow[None]:
+    def handle(payload: int) -> Workflow[Any]:
         note(payload)
         assert body is not None
-        yield from run(body, world)
+        return (yield from run(body, world))
 
     return note if body is None else handle
 

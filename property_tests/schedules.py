@@ -17,7 +17,7 @@ from hypothesis import currently_in_test_context, note
 from property_tests.printing import conversation_text
 from property_tests.programs import Step
 from property_tests.running import World, definition_of, seen
-from refold import Execution, ExecutionState, InputPolicy, Turn, Waiting
+from refold import Execution, ExecutionState, InputPolicy, MessageError, Turn, Waiting
 from refold import events as ev
 from refold.codec import encode_events
 from refold.failures import Failure
@@ -29,6 +29,7 @@ from refold.messages import (
     FailChild,
     FireTimer,
     Message,
+    PauseWorkflow,
     ReportActivityCanceled,
     ReportCancelDelivered,
     ReportCancelFailed,
@@ -43,6 +44,8 @@ from refold.messages import (
     TerminateWorkflow,
     TimeOutActivity,
     TimeOutChild,
+    UnpauseWorkflow,
+    UpdateWorkflow,
 )
 
 SECOND = 1_000_000
@@ -60,6 +63,8 @@ MOVES = (
     "report cancelled",
     *["fire"] * 3,
     *["signal a", "signal b", "signal x", "signal y"],
+    *["update u", "update v"] * 2,
+    *["pause", "unpause", "unpause"],
     "cancel",
     *["again"] * 2,
     *["child"] * 2,
@@ -146,6 +151,8 @@ class Conversation:
         self._at = BEGIN
         self._sent: list[Message] = []
         self._outcomes = 0
+        #: The last turn was refused, because the run is paused.
+        self._refused = False
 
     @property
     def execution(self) -> Execution:
@@ -173,7 +180,11 @@ class Conversation:
     def tell(self, *messages: Message, at: int | None = None) -> None:
         """Make one turn; nothing is kept of messages that were heard before."""
         self._sent += messages
+        before = self.execution.state
         made = self.live.turn(messages, self._at + SECOND if at is None else at)
+        if made.turn.rejected is not None:
+            assert (before, ()) == (made.state, made.turn.events), "a refused update leaves no trace"
+            self._sent = self._sent[: -len(messages)]
         if made.turn.events:
             self._at = made.turn.at
             self.made.append(made)
@@ -181,16 +192,36 @@ class Conversation:
 
     # Moves ----------------------------------------------------------------------------------------------------------
 
-    def take(self, moves: Sequence[Move]) -> None:
-        """Make the turn of some moves."""
+    def take(
+        self, moves: Sequence[Move], after: Callable[[Conversation], None] = lambda conversation: None
+    ) -> None:
+        """Make the turn of some moves, and one for each message that must be alone; ``after`` is called after each."""
         self._due = self._at + SECOND
         messages: list[Message] = []
         for move in moves:
             message = self._message(move, messages)
             if message is not None:
                 messages.append(message)
-        if messages:
+        together = [message for message in messages if not message.alone]
+        for turn in [together, *([message] for message in messages if message.alone)]:
+            if turn and not self.execution.closed:
+                self._tell_or_be_refused(turn)
+                after(self)
+
+    def _tell_or_be_refused(self, messages: list[Message]) -> None:
+        """Make a turn at the time that is due, unless the run is paused: then it is unpaused at the next."""
+        if self.execution.state.paused and self._refused:
+            messages = [UnpauseWorkflow(request_id=self._next("p"))]
+        before = self.execution.state
+        try:
             self.tell(*messages, at=self._due)
+        except MessageError as error:
+            if error.code != "RF3008" or before != self.execution.state:
+                raise  # a refused turn changes nothing
+            self._sent = self._sent[: -len(messages)]
+            self._refused = True
+        else:
+            self._refused = False
 
     def begin(self, moves: Sequence[Move]) -> None:
         """Make the first turn; what can come with the start are signals and cancel requests."""
@@ -210,6 +241,12 @@ class Conversation:
                 return self._settle(self._pick(self._open(ev.ActivityTaskScheduled), move.pick))
             case ["signal", name]:
                 return self.signal(name)
+            case ["update", name]:
+                return self.update(name)
+            case ["pause"]:
+                return PauseWorkflow(request_id=self._next("p"))
+            case ["unpause"]:
+                return UnpauseWorkflow(request_id=self._next("p"))
             case ["cancel"]:
                 return CancelWorkflow(request_id=self._next("c"))
             case ["child"]:
@@ -292,6 +329,11 @@ class Conversation:
         request_id = self._next("s")
         return SignalWorkflow(signal_name=name, input=[self._outcomes], request_id=request_id)
 
+    def update(self, name: str) -> UpdateWorkflow:
+        """The next update of a name; ids are never used twice."""
+        update_id = self._next("u")
+        return UpdateWorkflow(update_id=update_id, update_name=name, input=[self._outcomes])
+
     def _next(self, prefix: str) -> str:
         self._outcomes += 1
         return f"{prefix}{self._outcomes}"
@@ -308,6 +350,9 @@ class Conversation:
     def finish(self, after: Callable[[Conversation], None]) -> None:
         """Settle what is open, two at a time; where nothing is, send what may be waited for, then ask to stop, then make it."""
         quiet = 0
+        if self.execution.state.paused and not self.execution.closed:
+            self.tell(UnpauseWorkflow(request_id=self._next("p")))
+            after(self)
         while not self.execution.closed:
             self._due = self._at + SECOND
             settled = [self._settle(command) for command in self.execution.outstanding[:2]]
@@ -317,6 +362,10 @@ class Conversation:
                 self.tell(*messages, at=self._due)
             elif quiet <= PATIENCE:
                 self.tell(*map(self.signal, "abxy"))
+                for name in "uv":
+                    after(self)
+                    if not self.execution.closed:
+                        self.tell(self.update(name))
             elif quiet <= 2 * PATIENCE:
                 self.tell(CancelWorkflow(request_id=self._next("c")))
             else:
@@ -339,8 +388,7 @@ def play(
         for moves in schedule.turns:
             if conversation.execution.closed:
                 break
-            conversation.take(moves)
-            after(conversation)
+            conversation.take(moves, after)
         conversation.finish(after)
     finally:
         conversation.execution.close()

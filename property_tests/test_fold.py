@@ -149,10 +149,23 @@ def test_the_state_says_of_the_history_what_can_be_counted_in_it(program: Step, 
         history = conversation.history[: made.state.last_event_id]
         kinds = [type(event).__name__ for event in history]
         asked = {
-            event.request_id: event.event_id
+            request_id: event.event_id
             for event in history
-            if isinstance(event, ev.WorkflowExecutionSignaled | ev.WorkflowExecutionCancelRequested)
+            if (request_id := getattr(event, "request_id", ""))
         }
+        updates = [
+            event.update_id for event in history if isinstance(event, ev.WorkflowExecutionUpdateAccepted)
+        ]
+        answered = {
+            event.update_id: event.event_id
+            for event in history
+            if isinstance(event, ev.WorkflowExecutionUpdateCompleted)
+        }
+        pauses = [
+            event
+            for event in history
+            if isinstance(event, ev.WorkflowExecutionPaused | ev.WorkflowExecutionUnpaused)
+        ]
         patches = [
             event.patch_id for event in history if isinstance(event, ev.MarkerRecorded) and event.patch_id
         ]
@@ -161,6 +174,10 @@ def test_the_state_says_of_the_history_what_can_be_counted_in_it(program: Step, 
         assert kinds.count("WorkflowExecutionSignaled") == made.state.signals
         assert kinds.count("WorkflowExecutionCancelRequested") == made.state.cancel_requests
         assert asked == dict(made.state.request_ids)
+        assert answered == dict(made.state.completed_updates)
+        assert [update for update in updates if update not in answered] == list(made.state.updates)
+        assert len(set(updates)) == len(updates)
+        assert made.state.paused == isinstance((pauses or [None])[-1], ev.WorkflowExecutionPaused)
         assert dict.fromkeys(patches, True) == dict(made.state.patches)
         assert len(set(patches)) == len(patches)
         assert sum(_uses_a_number(event) for event in history) == made.state.last_seq

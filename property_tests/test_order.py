@@ -22,7 +22,7 @@ from property_tests.running import World
 from property_tests.schedules import Conversation, Live, Schedule, play, same_turn
 from refold import events as ev
 from refold.failures import Failure
-from refold.messages import CompleteActivity, FailActivity, FireTimer, Message
+from refold.messages import CompleteActivity, FailActivity, FireTimer, Message, PauseWorkflow, UnpauseWorkflow
 
 
 @law
@@ -48,7 +48,11 @@ def test_completions_of_one_turn_work_as_if_each_had_come_alone(program: Step, s
     conversation = play(program, schedule)
     with Live(program) as live:
         for made in conversation.made:
-            together = [message for message in made.messages if message.rank == 0]
+            together = [
+                message
+                for message in made.messages
+                if message.rank == 0 and not isinstance(message, PauseWorkflow | UnpauseWorkflow)
+            ]
             alone = [message for message in made.messages if message.rank == 1]
             for messages in [together, *([message] for message in alone)]:
                 if messages:
