@@ -20,7 +20,7 @@ from refold.carry import retry_fields
 from refold.errors import MessageError
 from refold.failures import Failure, TimeoutType
 from refold.flags import CURRENT_FLAGS, SCHEMA_VERSION
-from refold.state import ExecutionState, Ledger
+from refold.state import ExecutionState, Ledger, WorkflowStatus
 
 #: Message class to the event it becomes, for those that settle a command.
 _OUTCOMES: dict[type[ms.Message], tuple[type[ev.HistoryEvent], type[ev.HistoryEvent]]] = {
@@ -99,7 +99,7 @@ def decide_turn(
     one that must be alone and is not, and RF3008 for what a paused run does not take.
     """
     if len(messages) > 1:
-        _need_company(messages)
+        messages = _unaccompanied(messages)
     events: list[ev.HistoryEvent] = []
     heard: dict[tuple[str, object] | None, bool] = {}
     starting = False
@@ -130,15 +130,19 @@ def decide_turn(
     return events
 
 
-def _need_company(messages: Sequence[ms.Message]) -> None:
+def _unaccompanied(messages: Sequence[ms.Message]) -> Sequence[ms.Message]:
+    """The messages, if none of them has to be alone; one that has, and that only came more than once, is one."""
     for message in messages:
         if message.alone:
+            if all(other == message for other in messages):
+                return [message]
             raise MessageError(
                 "RF3007",
                 f"{type(message).__name__} came together with other messages",
                 why="an update is judged by the state as it stands, and what ends a run from outside would lose the others",
                 fix="make a turn of it alone",
             )
+    return messages
 
 
 def _need_unpaused(events: Sequence[ev.HistoryEvent]) -> None:
@@ -272,13 +276,13 @@ def _settle(
 
 
 def _heard(state: ExecutionState | Ledger, message: Any) -> bool:
-    """Whether the same request was heard before, or the same update accepted."""
+    """Whether the same request was heard before, the same update accepted, or the run timed out already."""
     request_id = getattr(message, "request_id", "")
     if request_id and request_id in state.request_ids:
         return True
     if isinstance(message, ms.UpdateWorkflow):
         return message.update_id in state.updates or message.update_id in state.completed_updates
-    return False
+    return isinstance(message, ms.TimeOutWorkflow) and state.status is WorkflowStatus.TIMED_OUT
 
 
 def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:

@@ -290,6 +290,15 @@ def test_what_must_be_alone_in_its_turn_is_refused_with_others(message: ms.Messa
         decide_turn(OPEN, [SIGNAL, message], at=20)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [ms.UpdateWorkflow(update_id="u", update_name="u"), ms.TimeOutWorkflow(), ms.TerminateWorkflow()],
+    ids=lambda message: type(message).__name__,
+)
+def test_what_must_be_alone_and_is_only_told_twice_is_one(message: ms.Message) -> None:
+    assert 1 == len(decide_turn(OPEN, [message, attrs.evolve(message)], at=20))
+
+
 def test_an_update_that_was_accepted_is_heard_no_more_whether_or_not_it_is_answered() -> None:
     asked = ms.UpdateWorkflow(update_id="u", update_name="n", request_id="q")
     accepted = evolve(OPEN, cast(ev.HistoryEvent, decide(OPEN, asked, at=20)))

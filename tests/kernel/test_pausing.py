@@ -121,8 +121,9 @@ def test_a_run_that_is_timed_out_is_not_asked() -> None:
         assert isinstance(turn.closed, ev.WorkflowExecutionTimedOut)
         assert ("TIMEOUT", None) == (turn.closed.retry_state, turn.closed.new_run_id)
         assert WorkflowStatus.TIMED_OUT is run.execution.state.status
+        assert () == run.turn(TimeOutWorkflow()).events, "told twice, it is one"
         with pytest.raises(MessageError, match="RF3001"):
-            run.turn(TimeOutWorkflow())
+            run.terminate()
 
 
 def test_a_timer_of_a_run_that_was_timed_out_is_of_no_account() -> None:
