@@ -34,6 +34,7 @@ class Carry(str, Enum):
     """Where a field of the next run comes from."""
 
     SAME = "as the run was started"
+    NOW = "as it is now"
     ASKED = "as asked for, else as it is now"
     GIVEN = "given by the caller"
     GIVEN_OR_SAME = "given by the caller, else as the run was started"
@@ -72,7 +73,7 @@ CARRY_OVER: tuple[Row, ...] = (
     Row("identity", _S, _S, _G, _G),
     Row("request_id", _C, _C, _G, _G),
     Row("random_seed", _C, _C, Carry.SEED, Carry.SEED),
-    Row("build_id", _C, _S, _S, _S),
+    Row("build_id", _C, Carry.NOW, Carry.NOW, Carry.NOW),
     Row("first_run_id", Carry.FIRST_RUN, Carry.FIRST_RUN, Carry.FIRST_RUN, _C),
     Row("continued_run_id", Carry.THIS_RUN, Carry.THIS_RUN, _S, _C),
     Row("parent_workflow_id", _S, _S, _S, _C),
@@ -164,6 +165,8 @@ def _value(rule: Carry, name: str, state: Any, given: Mapping[str, Any]) -> Any:
     match rule:
         case Carry.SAME:
             return getattr(started, name)
+        case Carry.NOW:
+            return getattr(state, name)
         case Carry.ASKED:
             return getattr(closed, name)
         case Carry.GIVEN | Carry.GIVEN_OR_SAME:

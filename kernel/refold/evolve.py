@@ -89,6 +89,7 @@ def _started(ledger: Ledger, event: ev.WorkflowExecutionStarted) -> None:
     check_flags(event.schema_version, event.flags)
     ledger.started = event
     ledger.status = WorkflowStatus.RUNNING
+    ledger.build_id = event.build_id
     ledger.memo = event.memo or {}
     ledger.search_attributes = event.search_attributes or {}
     if event.request_id:
@@ -132,6 +133,12 @@ def _signaled(ledger: Ledger, event: ev.WorkflowExecutionSignaled) -> None:
 def _cancel_requested(ledger: Ledger, event: ev.WorkflowExecutionCancelRequested) -> None:
     _message(ledger, event)
     ledger.cancel_requests += 1
+
+
+def _options_updated(ledger: Ledger, event: ev.WorkflowExecutionOptionsUpdated) -> None:
+    _message(ledger, event)
+    if "build_id" in event.options:
+        ledger.build_id = event.options["build_id"]
 
 
 def _paused(ledger: Ledger, event: ev.WorkflowExecutionPaused) -> None:
@@ -270,7 +277,7 @@ _APPLY: dict[type[ev.HistoryEvent], Callable[[Ledger, Any], None]] = {
     ev.WorkflowExecutionTerminated: _closing(WorkflowStatus.TERMINATED),
     ev.WorkflowExecutionPaused: _paused,
     ev.WorkflowExecutionUnpaused: _unpaused,
-    ev.WorkflowExecutionOptionsUpdated: _message,
+    ev.WorkflowExecutionOptionsUpdated: _options_updated,
     ev.WorkflowExecutionSignaled: _signaled,
     ev.WorkflowExecutionCancelRequested: _cancel_requested,
     ev.WorkflowExecutionUpdateAccepted: _update_accepted,

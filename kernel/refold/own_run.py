@@ -96,7 +96,7 @@ def info(run: Scheduler, waiter: Waiter, branch: Branch, effect: AskInfo) -> Wor
         parent=None if started.parent_workflow_id is None else (parent[0] or "", parent[1] or ""),
         first_run_id=started.first_run_id or started.run_id,
         continued_run_id=started.continued_run_id,
-        build_id=started.build_id,
+        build_id=ledger.build_id,
         execution_timeout=_duration(started.execution_timeout_us),
         run_timeout=_duration(started.run_timeout_us),
         task_timeout=_duration(started.task_timeout_us),

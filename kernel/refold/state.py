@@ -82,6 +82,8 @@ class Ledger:
     children: dict[int, str] = attrs.field(factory=dict[int, str])
     #: The children whose outcome was awaited when the run closed: their parent close policies apply.
     orphans: tuple[StartChildWorkflowExecutionInitiated, ...] = ()
+    #: The build that it is pinned to now.
+    build_id: str | None = None
     #: As they are now; replaced when they change, never changed in place.
     memo: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     search_attributes: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
@@ -113,6 +115,7 @@ class Ledger:
             cancelling=MappingProxyType(dict(self.cancelling)),
             children=MappingProxyType(dict(self.children)),
             orphans=self.orphans,
+            build_id=self.build_id,
             memo=MappingProxyType(dict(self.memo)),
             search_attributes=MappingProxyType(dict(self.search_attributes)),
             updates=MappingProxyType(dict(self.updates)),
@@ -140,6 +143,7 @@ class ExecutionState:
     cancelling: Mapping[int, ActivityTaskCancelRequested]
     children: Mapping[int, str]
     orphans: tuple[StartChildWorkflowExecutionInitiated, ...]
+    build_id: str | None
     memo: Mapping[str, Any]
     search_attributes: Mapping[str, Any]
     updates: Mapping[str, WorkflowExecutionUpdateAccepted]

@@ -72,6 +72,7 @@ GIVEN: dict[str, Any] = {"run_id": "r-new", "identity": "you", "request_id": "ag
 NEXT = next_run_id("r-5")
 EXPECTED: dict[Carry, Any] = {
     Carry.COUNTED: 4,
+    Carry.NOW: "b-2",
     Carry.THIS_RUN: "r-5",
     Carry.FIRST_RUN: "r-1",
     Carry.NAMED: NEXT,
@@ -88,7 +89,8 @@ def ended(event: type[ev.HistoryEvent], **fields: Any) -> Any:
     assert started is not None
     cancel = decide(fold([started]), CancelWorkflow(), at=150)
     assert cancel is not None
-    return fold([started, cancel, event(3, 2, 200, **fields)])
+    moved = ev.WorkflowExecutionOptionsUpdated(3, 2, 150, options={"build_id": "b-2"})
+    return fold([started, cancel, moved, event(4, 2, 200, **fields)])
 
 
 def made(transition: str) -> StartWorkflow:

@@ -112,6 +112,7 @@ FOLDS: list[tuple[list[Bare], Bare, dict[str, Any]]] = [
     ([START], (ev.WorkflowExecutionPaused, {}), {"paused": True}),
     ([START, (ev.WorkflowExecutionPaused, {})], (ev.WorkflowExecutionUnpaused, {}), {"paused": False}),
     ([START], (ev.WorkflowExecutionOptionsUpdated, {"options": {}}), {}),
+    ([START], (ev.WorkflowExecutionOptionsUpdated, {"options": {"build_id": "b"}}), {"build_id": "b"}),
     (
         [START],
         (ev.WorkflowExecutionSignaled, {"signal_name": "s", "request_id": "q-1"}),
