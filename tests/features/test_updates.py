@@ -332,6 +332,36 @@ def test_an_update_with_start_waits_in_the_store_for_a_worker(make_engine: MakeE
     client.closings.stop()
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_hazard_35_no_wait_for_an_update_misses_its_news(
+    make_engine: MakeEngine, store: Store, here: bool
+) -> None:
+    """Many callers at once, on a run that is evicted after each turn and on one that is kept."""
+    engine = make_engine(workflows=[counter], max_cached_workflows=1)
+    for name in ("a", "b"):
+        engine.start(counter, id=name)
+    client = engine if here else Client(store, workflows=[counter])
+    answers: list[int] = []
+
+    def call(name: str) -> None:
+        handle = client.handle(name)
+        for _ in range(20):
+            answers.append(handle.execute_update(add, 1, timeout=SOON))
+            try:
+                handle.execute_update(add, 0, timeout=SOON)
+            except WorkflowUpdateRejectedError:
+                answers.append(0)
+
+    callers = [threading.Thread(target=call, args=(name,)) for name in ("a", "b", "a", "b")]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    client.closings.stop()
+
+    assert sorted([0] * 80 + [*range(1, 41)] * 2) == sorted(answers)
+
+
 PROGRAM = dedent("""
     import os, signal, sys
     from datetime import timedelta
