@@ -57,7 +57,9 @@ def _add(table: dict[str, Named], value: Named, kind: type[Any], decorator: str)
             "RF5111",
             f"{value!r} is not declared with {decorator}",
             why="only declared functions have a name and types that a store can keep",
-            fix=f"decorate it with {decorator}",
+            fix=f"decorate it with {decorator}; of a class, give its run: {value.__name__}.run"
+            if isinstance(value, type)
+            else f"decorate it with {decorator}",
         )
     if value.name in table and table[value.name] is not value:
         raise ExecutionError(
