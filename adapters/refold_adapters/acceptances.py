@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from refold import Turn
 from refold.codec import decode_message, encode_message
 from refold.events import MessageUndelivered
 from refold.messages import Message, StartWorkflow, UpdateWorkflow
-from refold_adapters.live import LiveRun, Made
-from refold_adapters.ports import Accepted, AcceptMessage, Created, Outcome
+from refold_adapters.live import LiveRun
+from refold_adapters.ports import Accepted, AcceptMessage, Created, InboxMessage, Outcome
 
 
 def acceptance(live: LiveRun, message: Message) -> Outcome:
@@ -26,11 +29,10 @@ def accept_write(workflow_id: str, run_id: str | None, message: Message) -> Acce
     )
 
 
-def undelivered_events(made: Made) -> list[MessageUndelivered]:
+def undelivered_events(turn: Turn, late: Sequence[InboxMessage]) -> list[MessageUndelivered]:
     """What stands behind the terminal event for messages that the workflow could not be shown."""
-    turn = made.turn
     events: list[MessageUndelivered] = []
-    for inbox in made.undelivered:
+    for inbox in late:
         message = decode_message(inbox.data)
         events.append(
             MessageUndelivered(

@@ -10,6 +10,7 @@ from refold import Turn, decide_turn, evolve, fold
 from refold.codec import decode_message
 from refold.messages import StartWorkflow, TerminateWorkflow
 from refold_adapters.inspection import read_history
+from refold_adapters.other_runs import relays_of
 from refold_adapters.ports import Committed, CommitTurn, RunRow, Stale, Store, Unseen
 from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
 from refold_adapters.turn_writes import commit_of
@@ -41,6 +42,8 @@ def terminating(store: Store, row: RunRow, *, reason: str, identity: str) -> Com
         complaints=(),
         closed=terminated,
     )
+    after = evolve(after, terminated)
+    assert after.started is not None
     return commit_of(
         turn,
         token=0,
@@ -48,6 +51,7 @@ def terminating(store: Store, row: RunRow, *, reason: str, identity: str) -> Com
         turn_token=uuid4().hex,
         task_queue=row.task_queue,
         consumed=[message.message_id for message in inbox],
+        relays=relays_of(turn, after.started, after.orphans),
     )
 
 

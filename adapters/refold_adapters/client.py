@@ -45,7 +45,7 @@ from refold_adapters.ports import (
     Store,
 )
 from refold_adapters.registry import Registry
-from refold_adapters.results import result_of
+from refold_adapters.results import next_run_of, result_of
 from refold_adapters.runtime_errors import (
     WorkflowAlreadyStartedError,
     WorkflowClosedError,
@@ -292,7 +292,11 @@ class Client:
         if ending is not None:
             future, result_type = ending
             try:
-                return result_of(future.result(), result_type)
+                ended = future.result()
+                following = next_run_of(ended.closing_event)
+                if following is not None:
+                    return WorkflowHandle(self, id, following, result_type).result()
+                return result_of(ended, result_type)
             except NotCreatedError:
                 del ending  # a run of that id was there already
         return self.attach(workflow, *args, id=id, **options).result()

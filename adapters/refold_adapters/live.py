@@ -9,7 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from refold import Execution, Turn
-from refold.messages import Message
+from refold.messages import Message, TimeOutWorkflow
 from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, Write
 from refold_adapters.tasks import Ended
 from refold_adapters.update_news import UpdateNews
@@ -55,6 +55,8 @@ class LiveRun:
     )
     #: What waits for a later turn, as a message before it makes a turn alone.
     rest: Rest | None = None
+    #: Its time is up: it is to be closed when it has been shown what came before.
+    expired: bool = False
     redos: int = 0
     #: Its last turn is made and is only to be committed: whatever still comes waits in the store, and ends up undelivered.
     is_closing: bool = False
@@ -65,6 +67,13 @@ class LiveRun:
         self.messages, self.consumed, self.taken, self.ended, self.accepting = [], [], [], [], []
         self.redos = self.takeovers = 0
         self.reunite()
+
+    def choose(self) -> None:
+        """Say what the next turn is made of; that its time is up is said when nothing else is left to say."""
+        if self.expired and not self.messages:
+            self.messages.append(TimeOutWorkflow())
+        if len(self.messages) > 1 and any(message.alone for message in self.messages):
+            self.divide()
 
     def divide(self) -> None:
         """Keep what can make one turn: messages before completions, and one that makes a turn alone by itself."""

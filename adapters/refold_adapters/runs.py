@@ -18,14 +18,16 @@ from itertools import count
 
 import attrs
 
-from refold import Execution, InputPolicy, RefoldError, Turn
+from refold import Execution, RefoldError, Turn
 from refold.codec import decode_message, encode_message
-from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled, MessageUndelivered
+from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled
 from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.acceptances import accept_write, acceptance, undelivered_events
 from refold_adapters.closings import Ending
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.live import Leftover, LiveRun, Made
+from refold_adapters.loading import load
+from refold_adapters.other_runs import others_of
 from refold_adapters.ports import (
     Closed,
     Committed,
@@ -47,7 +49,7 @@ from refold_adapters.ports import (
 from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.tasks import Ended, Tasks, finish_write
-from refold_adapters.turn_writes import commit_of, task_queue_of
+from refold_adapters.turn_writes import DEADLINE, commit_of, task_queue_of
 from refold_adapters.update_news import UpdateNews, encode_refusal, news_in, refusal_of
 from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
 
@@ -136,7 +138,8 @@ class Runs:
         for inbox in ready.messages:
             if inbox.message_id not in known:
                 self._take(live, inbox)
-        live.messages += [FireTimer(seq=seq) for seq in ready.due_timers]
+        live.messages += [FireTimer(seq=seq) for seq in ready.due_timers if seq != DEADLINE]
+        live.expired = live.expired or DEADLINE in ready.due_timers
         self._dirty[row.run_id] = live
 
     def _take(self, live: LiveRun, inbox: InboxMessage) -> None:
@@ -184,8 +187,7 @@ class Runs:
                 raise poison(live)
             if live.execution is None:
                 live.execution = self._load(live)
-            if len(live.messages) > 1 and any(message.alone for message in live.messages):
-                live.divide()
+            live.choose()
             turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
             if turn.events:
                 self._need_known_activities(turn)
@@ -229,7 +231,7 @@ class Runs:
         turn: Turn,
         *,
         claimed: dict[int, bool] | None = None,
-        undelivered: Sequence[MessageUndelivered] = (),
+        late: Sequence[InboxMessage] = (),
     ) -> CommitTurn:
         def claim(event: ActivityTaskScheduled) -> bool:
             if claimed is None:
@@ -237,6 +239,8 @@ class Runs:
             claimed[event.seq] = self._tasks.can_start(event)
             return claimed[event.seq]
 
+        assert live.execution is not None
+        others = others_of(turn, live.execution, late, live.task_queue)
         return commit_of(
             turn,
             token=self.token,
@@ -246,18 +250,16 @@ class Runs:
             claim=claim,
             consumed=live.consumed,
             finished=live.finished,
-            undelivered=undelivered,
+            undelivered=undelivered_events(turn, others.lost),
+            next=others.next,
+            relays=others.relays,
         )
 
     def _load(self, live: LiveRun) -> Execution:
-        definition = self._registry.workflow(live.workflow_type)
         # A run that is only now to be created has none.
         turns = () if live.creation is not None else self._store.read_turns(live.run_id)
-        events = [event for turn in turns for event in self._decode(turn.data)]
-        execution = Execution.load(definition, events, input_policy=InputPolicy.WARN)
-        for warning in execution.warnings:
-            logger.warning("%s", warning, extra=live.log_fields)
-        return execution
+        definition = self._registry.workflow(live.workflow_type)
+        return load(definition, turns, self._decode, live.log_fields)
 
     def _need_known_activities(self, turn: Turn) -> None:
         if self._fail_unknown_types:
@@ -290,7 +292,7 @@ class Runs:
 
     def _begin_anew(self, live: LiveRun) -> None:
         live.begin_anew()
-        if live.messages:
+        if live.messages or live.expired:
             self._dirty[live.run_id] = live
 
     def _refuse(self, live: LiveRun, error: RefoldError) -> None:
@@ -363,6 +365,7 @@ class Runs:
         closing = made.commit.closing
         assert closing is not None
         late = [] if live.rest is None else live.rest.accepting
+        self.look_again = self.look_again or bool(made.commit.relays or made.commit.next)
         live.rest = None
         live.begin_anew()
         self.drop(live)
@@ -414,8 +417,7 @@ class Runs:
             return
         live.consumed = [*live.consumed, *(inbox.message_id for inbox in unseen)]
         made.undelivered = [*made.undelivered, *unseen]
-        events = undelivered_events(made)
-        made.writes[-1] = self._commit(live, made.turn, undelivered=events)
+        made.writes[-1] = self._commit(live, made.turn, late=made.undelivered)
         self.again.append(made)
 
     def _undo(self, made: Made) -> None:

@@ -22,7 +22,8 @@ from refold_adapters.ports import CreateRun, RunStatus
 from refold_adapters.runtime_errors import ExecutionError
 
 _CLOSED = tuple(status for status in RunStatus if status is not RunStatus.RUNNING)
-_BLOCKED_BY: dict[WorkflowIDReusePolicy, Sequence[RunStatus]] = {
+#: The latest runs that stand in the way of a new one of their workflow id, by policy.
+BLOCKED_BY: dict[WorkflowIDReusePolicy, Sequence[RunStatus]] = {
     WorkflowIDReusePolicy.ALLOW_DUPLICATE: (),
     WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: (RunStatus.COMPLETED, RunStatus.CONTINUED_AS_NEW),
     WorkflowIDReusePolicy.REJECT_DUPLICATE: _CLOSED,
@@ -137,7 +138,7 @@ class StartOptions:
             task_queue=self.task_queue,
             message=None,
             request_id=self.request_id or run_id,
-            blocked_by=_BLOCKED_BY[self.id_reuse_policy],
+            blocked_by=BLOCKED_BY[self.id_reuse_policy],
             ready_at=0 if delay_us is None else now + delay_us,
         )
         return creation, message

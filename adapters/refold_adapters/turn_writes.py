@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from refold import Turn
+from refold.carry import deadline_of
 from refold.codec import encode_event, encode_message
 from refold.events import (
     ActivityTaskCancelRequested,
@@ -17,11 +18,12 @@ from refold.events import (
     WorkflowExecutionCompleted,
     WorkflowExecutionContinuedAsNew,
     WorkflowExecutionFailed,
+    WorkflowExecutionStarted,
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
 )
 from refold.messages import ReportActivityCanceled
-from refold_adapters.ports import CancelTask, Closing, CommitTurn, NewTask, RunStatus
+from refold_adapters.ports import CancelTask, Closing, CommitTurn, NewTask, NextRun, Relay, RunStatus
 
 _STATUS: dict[type[HistoryEvent], RunStatus] = {
     WorkflowExecutionCompleted: RunStatus.COMPLETED,
@@ -31,13 +33,22 @@ _STATUS: dict[type[HistoryEvent], RunStatus] = {
     WorkflowExecutionTimedOut: RunStatus.TIMED_OUT,
     WorkflowExecutionContinuedAsNew: RunStatus.CONTINUED_AS_NEW,
 }
-__all__ = ["commit_of", "task_queue_of"]
+__all__ = ["DEADLINE", "commit_of", "task_queue_of"]
+
+#: The timer of a run that says when it times out; commands number theirs from 1.
+DEADLINE = 0
 
 
 def task_queue_of(event: ActivityTaskScheduled, run_queue: str) -> str:
     """The queue of an activity: its own, or else its run's."""
     queue: str = (event.options or {}).get("task_queue", run_queue)
     return queue
+
+
+def _task_of(event: ActivityTaskScheduled, line: bytes, queue: str, *, claimed: bool) -> NewTask:
+    return NewTask(
+        seq=event.seq, activity_type=event.activity_type, task_queue=queue, data=line, claimed=claimed
+    )
 
 
 def commit_of(
@@ -51,10 +62,13 @@ def commit_of(
     consumed: Sequence[int] = (),
     finished: Sequence[tuple[int, int]] = (),
     undelivered: Sequence[HistoryEvent] = (),
+    next: NextRun | None = None,
+    relays: Sequence[Relay] = (),
 ) -> CommitTurn:
     """The write that appends ``turn``; ``claim`` says which new activity tasks the committing session runs at once.
 
-    ``undelivered`` are events that stand behind the terminal event of a closing turn.
+    ``undelivered`` are events that stand behind the terminal event of a closing turn; ``next`` and ``relays`` are what it does to
+    other runs.
     """
     lines: list[bytes] = []
     closing: Closing | None = None
@@ -68,18 +82,12 @@ def commit_of(
         lines.append(line)
         match event:
             case ActivityTaskScheduled() if event.event_id in asked:
-                queue = task_queue_of(event, task_queue)
-                tasks.append(
-                    NewTask(
-                        seq=event.seq,
-                        activity_type=event.activity_type,
-                        task_queue=queue,
-                        data=line,
-                        claimed=claim(event),
-                    )
-                )
+                tasks.append(_task_of(event, line, task_queue_of(event, task_queue), claimed=claim(event)))
             case TimerStarted() if event.event_id in asked:
                 timers.append((event.seq, event.fire_at))
+            case WorkflowExecutionStarted():
+                if (deadline := deadline_of(event)) is not None:
+                    timers.append((DEADLINE, deadline))
             case TimerFired():
                 removed_timers.append(event.seq)
             case TimerCanceled() if event.event_id in asked:
@@ -105,4 +113,6 @@ def commit_of(
         timers=tuple(timers),
         removed_timers=tuple(removed_timers),
         closing=closing,
+        next=next,
+        relays=tuple(relays),
     )

@@ -125,7 +125,8 @@ class Worker:
         )
         self._session = Session(store, self.identity, lease)
         self._writes: list[tuple[Write, Callable[[Outcome], None]]] = []
-        self._look = True
+        #: Whether to look at the store, and whether it was written to from elsewhere since the last look.
+        self._look, self._behind = True, False
         self._next_due: int | None = None
         self._polled = 0.0
         self._thread: threading.Thread | None = None
@@ -218,7 +219,7 @@ class Worker:
         future: Future[Outcome] = Future()
 
         def accept() -> None:
-            if not self._runs.message(run_id, message, future):
+            if self._behind or not self._runs.message(run_id, message, future):
                 self._later(accept_write(workflow_id, run_id, message), future.set_result)
                 self._look = True
 
@@ -245,6 +246,7 @@ class Worker:
 
     def _store_changed(self) -> None:
         if not self._baton.is_held_here:
+            self._behind = True  # at once: what is sent next goes behind what was just written
             self._baton.put(self._look_at_store)
 
     def _look_at_store(self) -> None:
@@ -257,10 +259,7 @@ class Worker:
         return self._drive_in_thread(partial(self._on_attempt_ended, attempt, outcome))
 
     def _drive_in_thread(self, item: Item) -> Attempt | None:
-        """A thread for activities brings something: if nobody drives, it makes the next round itself.
-
-        Returns the attempt that it is to carry out next.
-        """
+        """A thread brings something, and makes the next round if nobody drives; returns what it is to carry out next."""
         baton = self._baton
         if not baton.grab():
             baton.put(item)
@@ -361,7 +360,7 @@ class Worker:
 
     def _claim(self) -> None:
         """Take what the store has for this worker."""
-        self._look = False
+        self._look = self._behind = False
         token = self._session.token
         writes: list[Write] = [
             ClaimRuns(

@@ -39,6 +39,8 @@ class Run:
     started_at: int
     owner: int
     build_id: str | None = None
+    #: The run that its chain began with.
+    first_run_id: str = ""
     status: RunStatus = RunStatus.RUNNING
     closed_at: int | None = None
     turn_token: str = ""

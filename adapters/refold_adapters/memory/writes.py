@@ -99,6 +99,7 @@ def new_run(state: State, now: int, write: ports.CreateRun) -> Run:
         owner=write.owner,
         build_id=write.build_id,
         properties=write.properties or ports.Properties(),
+        first_run_id=write.first_run_id or write.run_id,
     )
 
 
@@ -109,6 +110,8 @@ def accept_message(state: State, now: int, write: ports.AcceptMessage) -> Outcom
         grave = None if write.run_id is None else state.tombstones.get(write.run_id)
         fits = grave is not None and write.workflow_id in ("", grave.workflow_id)
         return ports.NotFound(grave.deleted_at if grave is not None and fits else None)
+    if write.first_run_id not in (None, run.first_run_id):
+        return ports.NotFound()
     if run.status is not RunStatus.RUNNING:
         return ports.Closed(run.run_id, run.status)
     if write.request_id and any(message.request_id == write.request_id for message in run.inbox.values()):
@@ -187,7 +190,32 @@ def commit_turn(state: State, now: int, write: ports.CommitTurn) -> Outcome:
     else:
         _close(state, run, now, write.closing)
     state.settle(run)
+    if write.next is not None:
+        _create_next(state, now, write.next)
+    for relay in write.relays:
+        _relay(state, run, now, relay)
     return ports.Committed()
+
+
+def _create_next(state: State, now: int, following: ports.NextRun) -> None:
+    create_run(state, now, following.creation)
+    run = state.runs[following.creation.run_id]
+    for data in following.messages:
+        run.put_message(max(now, following.creation.ready_at), data)
+
+
+def _relay(state: State, sender: Run, now: int, relay: ports.Relay) -> None:
+    """What a turn does to another run, and what its own run is told of it."""
+    write = relay.write
+    outcome = (
+        create_run(state, now, write)
+        if isinstance(write, ports.CreateRun)
+        else accept_message(state, now, write)
+    )
+    report = relay.done if isinstance(outcome, ports.Created | ports.Accepted) else relay.failed
+    if report is not None and sender.status is RunStatus.RUNNING:
+        sender.put_message(now, report)
+        state.settle(sender)
 
 
 def _refused_turn(state: State, run: Run | None, write: ports.CommitTurn) -> Outcome | None:

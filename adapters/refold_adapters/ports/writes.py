@@ -68,6 +68,8 @@ class CreateRun:
     #: The build that alone may run it; None for any.
     build_id: str | None = None
     properties: Properties | None = None
+    #: The run that its chain of continue-as-new and retry began with; empty if it is the first itself.
+    first_run_id: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -76,12 +78,14 @@ class AcceptMessage:
 
     ``Accepted``; ``NotFound`` (also where ``run_id`` is a run of another workflow id; an empty one fits all); ``Closed``.
     A ``request_id`` that the inbox of the run still holds is accepted without effect.
+    With ``first_run_id`` the run found must belong to the chain that began with that run, or it is ``NotFound``.
     """
 
     workflow_id: str
     data: bytes
     run_id: str | None = None
     request_id: str = ""
+    first_run_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -115,6 +119,30 @@ class Closing:
 
 
 @attrs.frozen(kw_only=True)
+class NextRun:
+    """The run that follows one that a turn closes: it is created whatever else is there, and begins with these messages.
+
+    Its own message and ``messages``, in this order, are its inbox; all are due when ``creation`` says.
+    """
+
+    creation: CreateRun
+    messages: Sequence[bytes] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Relay:
+    """What a turn does to another run, in the same commit: create it, or put a message into its inbox.
+
+    ``done`` is put into the inbox of the run whose turn it is where the write is answered with ``Created`` or ``Accepted``, ``failed``
+    where it is answered otherwise; None puts nothing, and so does a run that is closed.
+    """
+
+    write: CreateRun | AcceptMessage
+    done: bytes | None = None
+    failed: bytes | None = None
+
+
+@attrs.frozen(kw_only=True)
 class CommitTurn:
     """Append one turn and all that follows from it.
 
@@ -127,6 +155,9 @@ class CommitTurn:
     A run that nobody owns is claimed by the commit.  A committed turn is progress: it sets the takeovers to 0.
     A paused run is not claimable, whatever it has in its inbox; its tasks are.  An administrative turn that names a build takes the run
     from its owner, who may not serve that build.
+    When all else is done, ``next`` is created and the ``relays`` are carried out in order, each by the rules of its own write; what
+    one of them is answered refuses nothing.  So what runs do to each other lies in the commit of the turn that asked for it: it is
+    done exactly once, there is nothing to send again after a crash, and a repeated commit repeats nothing.
     """
 
     token: int
@@ -155,6 +186,9 @@ class CommitTurn:
     paused: bool | None = None
     #: The build that alone may run it from now on, empty for any; None leaves it as it is.
     build_id: str | None = None
+    #: Only with ``closing``.
+    next: NextRun | None = None
+    relays: Sequence[Relay] = ()
 
 
 @attrs.frozen

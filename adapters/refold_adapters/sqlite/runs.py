@@ -31,15 +31,17 @@ _GRAVE = "SELECT deleted_at FROM tombstones WHERE run_id = ? AND ? IN ('', workf
 _LATEST = "SELECT run_id, status FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1"
 _INSERT = """
     INSERT INTO runs (run_id, workflow_id, workflow_type, task_queue, request_id, status, started_at, turn, turn_token,
-        last_event_id, history_bytes, last_message, owner, takeovers, ready_at, build_id)
-    VALUES (?, ?, ?, ?, ?, 'RUNNING', ?, 0, '', 0, 0, ?, ?, 0, ?, ?)
+        last_event_id, history_bytes, last_message, owner, takeovers, ready_at, build_id, first_run_id)
+    VALUES (?, ?, ?, ?, ?, 'RUNNING', ?, 0, '', 0, 0, ?, ?, 0, ?, ?, ?)
 """
 _RECEIVER = """
-    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message
+    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message,
+        first_run_id
     FROM runs WHERE run_id = ?
 """
 _LATEST_RECEIVER = """
-    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message
+    SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message,
+        first_run_id
     FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1
 """
 _KNOWN_REQUEST = "SELECT count(*) FROM inbox WHERE request_id = ? AND request_id <> '' AND id BETWEEN ? AND ?"
@@ -102,7 +104,8 @@ def run_in_the_way(
 def put_run(tx: Transaction, write: ports.CreateRun, ready_at: int | None, last_message: int) -> int:
     """Create the row of a run; returns its key."""
     identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
-    tx.execute(_INSERT, (*identity, tx.now, last_message, write.owner, ready_at, write.build_id or ""))
+    chain = write.first_run_id or write.run_id
+    tx.execute(_INSERT, (*identity, tx.now, last_message, write.owner, ready_at, write.build_id or "", chain))
     run_key = tx.cursor.lastrowid
     assert run_key is not None
     if write.properties is not None:
@@ -120,8 +123,8 @@ def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
         return ports.NotFound(
             None if write.run_id is None else deleted_at(tx, write.run_id, write.workflow_id)
         )
-    run_key, run_id, workflow_id, status, parked, ready_at, last_message = row
-    if write.workflow_id not in ("", workflow_id):
+    run_key, run_id, workflow_id, status, parked, ready_at, last_message, first_run_id = row
+    if write.workflow_id not in ("", workflow_id) or write.first_run_id not in (None, first_run_id):
         return ports.NotFound()
     if status != _RUNNING:
         return ports.Closed(run_id, status_of(run_id, status))

@@ -79,7 +79,8 @@ TABLES = (
         parked_kind TEXT,
         parked_line TEXT,
         memo BLOB,
-        search_attributes BLOB
+        search_attributes BLOB,
+        first_run_id TEXT NOT NULL
     ) STRICT
     """,
     "CREATE INDEX runs_by_workflow ON runs (workflow_id)",

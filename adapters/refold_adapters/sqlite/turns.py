@@ -11,6 +11,7 @@ from refold_adapters.ports import InboxMessage, Outcome
 from refold_adapters.sqlite.inbox import earliest_work, put_message
 from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.refusals import put_refusal
+from refold_adapters.sqlite.relays import carry_out
 from refold_adapters.sqlite.rows import checksum
 from refold_adapters.sqlite.schema import number_of, row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
@@ -104,6 +105,7 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
         note(tx, run_key, write.properties)
     if write.closing is not None:
         _close(tx, run_key, write, write.closing, last_event_id, quiet=quiet)
+        carry_out(tx, write)
         return _COMMITTED
     if not quiet:
         for message_id in write.consumed:
@@ -136,6 +138,8 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
         execute(_MOVE, (*step, new_owner, new_ready_at, last_message + reports, run_key))
     else:
         execute(_STEP, (*step, run_key))
+    if write.relays:
+        carry_out(tx, write)
     return _COMMITTED
 
 

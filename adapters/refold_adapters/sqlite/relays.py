@@ -1,0 +1,42 @@
+"""What a turn does to other runs: the run that follows its own, children, signals and cancel requests.
+
+One rule: all of it lies in the transaction of the turn, after all else, so nothing here can be lost or done twice.
+"""
+
+from __future__ import annotations
+
+from refold_adapters import ports
+from refold_adapters.sqlite.inbox import put_message
+from refold_adapters.sqlite.runs import accept_message, create_run
+from refold_adapters.sqlite.transaction import Transaction
+
+_KEY = "SELECT run_key FROM runs WHERE run_id = ?"
+_COUNT = "UPDATE runs SET last_message = ? WHERE run_key = ?"
+
+
+def _create_next(tx: Transaction, following: ports.NextRun) -> None:
+    """Create the run that follows one that was closed."""
+    creation = following.creation
+    create_run(tx, creation)
+    if not following.messages:
+        return
+    ((run_key,),) = tx.execute(_KEY, (creation.run_id,)).fetchall()
+    ready_at = max(tx.now, creation.ready_at)
+    for number, data in enumerate(following.messages, 2):
+        put_message(tx, run_key, number, ready_at=ready_at, data=data)
+    tx.execute(_COUNT, (1 + len(following.messages), run_key))
+
+
+def carry_out(tx: Transaction, write: ports.CommitTurn) -> None:
+    """Carry out what a turn does to other runs, and tell its own run what came of it."""
+    if write.next is not None:
+        _create_next(tx, write.next)
+    for relay in write.relays:
+        outcome = (
+            create_run(tx, relay.write)
+            if isinstance(relay.write, ports.CreateRun)
+            else accept_message(tx, relay.write)
+        )
+        report = relay.done if isinstance(outcome, ports.Created | ports.Accepted) else relay.failed
+        if report is not None:
+            accept_message(tx, ports.AcceptMessage(workflow_id="", run_id=write.run_id, data=report))

@@ -1,0 +1,131 @@
+"""Retries of a whole workflow, its timeouts and its delayed start, end to end by the store's clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from refold import ApplicationError, RetryPolicy, Signal, TimeoutError, Workflow, info, sleep, workflow
+from refold_adapters import ManualClock, RunStatus, WorkflowFailedError
+from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by, kinds
+
+go = Signal("go")
+
+
+@workflow
+def succeeds_at(attempt: int) -> Workflow[list[object]]:
+    who = yield from info()
+    if who.attempt < attempt:
+        raise ApplicationError("not yet", type="Early")
+    return [who.attempt, None if who.last_failure is None else str(who.last_failure)]
+
+
+@workflow
+def waiting() -> Workflow[str]:
+    yield from go.receive()
+    return "gone"
+
+
+@workflow
+def slow() -> Workflow[str]:
+    yield from sleep(timedelta(hours=1))
+    return "at last"
+
+
+WORKFLOWS = [succeeds_at, waiting, slow]
+
+
+def policy(**options: object) -> dict[str, object]:
+    return RetryPolicy(**options).to_plain()  # type: ignore[arg-type]
+
+
+def test_a_failed_workflow_is_tried_again_after_its_backoff_and_the_result_follows(
+    make_engine: MakeEngine, clock: ManualClock
+):
+    engine = make_engine(workflows=WORKFLOWS)
+    begun = clock.now_us()
+    retry = policy(initial_interval=timedelta(seconds=10), backoff_coefficient=2.0, maximum_attempts=3)
+    handle = begin(engine, succeeds_at, 3, id="wf", retry_policy=retry)
+    ended_by(clock, SECOND, handle)
+    attempt, failure = handle.result(timeout=SOON)
+    assert 3 == attempt
+    assert "not yet" in str(failure)
+    assert 30 * SECOND <= clock.now_us() - begun
+    statuses = [row.status for row in engine.list(workflow_id="wf")]
+    assert sorted([RunStatus.FAILED, RunStatus.FAILED, RunStatus.COMPLETED]) == sorted(statuses)
+
+
+def test_the_last_failure_stands_when_the_attempts_are_used_up(make_engine: MakeEngine, clock: ManualClock):
+    engine = make_engine(workflows=WORKFLOWS)
+    handle = begin(engine, succeeds_at, 9, id="wf", retry_policy=policy(maximum_attempts=2))
+    ended_by(clock, SECOND, handle)
+    with pytest.raises(WorkflowFailedError) as caught:
+        handle.result(timeout=SOON)
+    assert "not yet" in str(caught.value.__cause__)
+    assert 2 == len(list(engine.list(workflow_id="wf")))
+
+
+def test_a_run_that_takes_too_long_times_out(make_engine: MakeEngine, clock: ManualClock):
+    engine = make_engine(workflows=WORKFLOWS)
+    handle = begin(engine, waiting, id="wf", run_timeout_us=60 * SECOND)
+    ended_by(clock, 10 * SECOND, handle)
+    with pytest.raises(WorkflowFailedError) as caught:
+        handle.result(timeout=SOON)
+    assert TimeoutError is type(caught.value.__cause__)
+    assert "WorkflowExecutionTimedOut" == kinds(handle)[-1]
+
+
+def test_a_run_that_times_out_is_tried_again(make_engine: MakeEngine, clock: ManualClock):
+    engine = make_engine(workflows=WORKFLOWS)
+    retry = policy(maximum_attempts=2)
+    handle = begin(engine, waiting, id="wf", run_timeout_us=60 * SECOND, retry_policy=retry)
+    ended_by(clock, 10 * SECOND, handle)
+    statuses = [row.status for row in engine.list(workflow_id="wf")]
+    assert [RunStatus.TIMED_OUT, RunStatus.TIMED_OUT] == statuses
+
+
+def test_the_execution_timeout_ends_the_whole_chain(make_engine: MakeEngine, clock: ManualClock):
+    engine = make_engine(workflows=WORKFLOWS)
+    begun = clock.now_us()
+    retry = policy(initial_interval=timedelta(seconds=1), maximum_attempts=0)
+    handle = begin(
+        engine,
+        waiting,
+        id="wf",
+        run_timeout_us=20 * SECOND,
+        execution_timeout_us=90 * SECOND,
+        retry_policy=retry,
+    )
+    ended_by(clock, SECOND, handle)
+    runs = list(engine.list(workflow_id="wf"))
+    assert 4 <= len(runs) <= 5
+    assert {RunStatus.TIMED_OUT} == {row.status for row in runs}
+    assert 90 * SECOND + 5 * SECOND >= clock.now_us() - begun
+
+
+def test_messages_that_came_before_the_time_was_up_are_shown_first(
+    make_engine: MakeEngine, clock: ManualClock
+):
+    engine = make_engine(workflows=WORKFLOWS)
+    handle = begin(engine, waiting, id="wf", run_timeout_us=60 * SECOND)
+    clock.advance(59 * SECOND)
+    handle.signal(go)
+    clock.advance(10 * SECOND)
+    assert "gone" == handle.result(timeout=SOON)
+
+
+def test_a_delayed_start_waits_for_its_time(make_engine: MakeEngine, clock: ManualClock):
+    engine = make_engine(workflows=WORKFLOWS)
+    handle = begin(engine, succeeds_at, 1, id="wf", start_delay_us=60 * SECOND)
+    clock.advance(59 * SECOND)
+    assert not handle.history()
+    ended_by(clock, SECOND, handle)
+    assert 1 == handle.result(timeout=SOON)[0]
+
+
+def test_a_message_ends_the_delay_of_a_start(make_engine: MakeEngine):
+    engine = make_engine(workflows=WORKFLOWS)
+    handle = begin(engine, waiting, id="wf", start_delay_us=60 * SECOND)
+    handle.signal(go)
+    assert "gone" == handle.result(timeout=SOON)
