@@ -21,7 +21,7 @@ FLAGS: dict[int, str] = {
     4: "one notification resumes one branch; a combinator is decided where its deciding notification is worked off",
     5: "a message is consumed when its receiver resumes",
     6: "conditions are judged only when no branch is ready, in order of registration, until nothing changes",
-    7: "the terminal event comes last; notified handlers still run, unapplied completions fall away",
+    7: "the terminal event comes last; notified handlers and those whose conditions hold still run, unapplied completions fall away",
 }
 
 #: What new runs record.

@@ -327,7 +327,7 @@ def test_rule_6_a_condition_made_true_and_false_again_by_one_turn_is_never_seen(
         assert "seen" == run.result
 
 
-# Rule 7: the terminal event comes last; notified handlers still run, unapplied completions fall away -------------------------
+# Rule 7: the terminal event comes last; notified handlers and those whose conditions hold still run, unapplied completions fall away ---
 
 
 @pytest.mark.parametrize("nudge_first", [True, False])
