@@ -30,6 +30,7 @@ from refold_adapters.runtime_errors import (
     WorkflowFailedError,
     WorkflowNotFoundError,
     WorkflowParkedError,
+    WorkflowUpdateRejectedError,
 )
 from refold_adapters.store_errors import StoreError
 
@@ -38,6 +39,7 @@ _EXITS: tuple[tuple[type[RefoldError], Exit], ...] = (
     (WorkflowNotFoundError, Exit.NOT_FOUND),
     (WorkflowClosedError, Exit.REFUSED),
     (WorkflowAlreadyStartedError, Exit.REFUSED),
+    (WorkflowUpdateRejectedError, Exit.REFUSED),
     (WorkflowParkedError, Exit.PARKED),
     (UnknownTypeError, Exit.USAGE),
     (StoreError, Exit.STORE),

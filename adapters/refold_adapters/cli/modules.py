@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
-from refold import Activity, Query, Signal, WorkflowDefinition
+from refold import Activity, Query, Signal, Update, WorkflowDefinition
 from refold_adapters.cli.errors import CliError
 from refold_adapters.cli.texts import shortened
 
@@ -32,6 +32,7 @@ class Code:
     activities: Sequence[Activity[..., Any]] = ()
     signals: Sequence[Signal[Any]] = ()
     queries: Sequence[Query[Any]] = ()
+    updates: Sequence[Update[Any, Any]] = ()
 
     def workflow(self, name: str) -> WorkflowDefinition[..., Any] | None:
         """The workflow of that name, if it is there."""
@@ -40,6 +41,11 @@ class Code:
     def signal(self, name: str) -> Signal[Any] | None:
         """The signal of that name, if it is there and means one thing."""
         found = [signal for signal in self.signals if signal.name == name]
+        return found[0] if len(found) == 1 else None
+
+    def update(self, name: str) -> Update[Any, Any] | None:
+        """The update of that name, if it is there and means one thing."""
+        found = [update for update in self.updates if update.name == name]
         return found[0] if len(found) == 1 else None
 
 
@@ -53,6 +59,7 @@ def load_code(modules: Iterable[str]) -> Code:
         activities=_without_copies(_distinct(values, Activity)),
         signals=_distinct(values, Signal),
         queries=_distinct(values, Query),
+        updates=_distinct(values, Update),
     )
 
 

@@ -5,6 +5,8 @@ One rule: the result is shown as it is stored, not as any class that this proces
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +29,23 @@ def wait_for(client: Client, handle: WorkflowHandle[Any], timeout: timedelta | N
             f"workflow {handle.workflow_id!r} has not ended within {duration(timeout // timedelta(microseconds=1))}",
             why="it still runs, or no worker works on it",
             fix=f"wait longer, or see what it waits for: refold describe {handle.workflow_id}",
+            exit_code=Exit.TIMEOUT,
+        ) from None
+
+
+@contextmanager
+def answered_in_time(workflow_id: str, timeout: timedelta | None) -> Iterator[None]:
+    """Raise RF5207 where an update has no answer in time."""
+    try:
+        yield
+    except TimeoutError:
+        assert timeout is not None
+        raise CliError(
+            "RF5207",
+            f"workflow {workflow_id!r} has not answered within {duration(timeout // timedelta(microseconds=1))}",
+            why="its handler is still at work, or no worker works on the run",
+            fix="repeat it with the same --update-id, or see what the run waits for: "
+            f"refold describe {workflow_id}",
             exit_code=Exit.TIMEOUT,
         ) from None
 

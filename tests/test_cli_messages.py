@@ -1,0 +1,110 @@
+"""The commands that start a run with everything, and those that send updates and signals with a start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from refold.events import WorkflowExecutionStarted
+from refold_adapters import Engine, open_store
+from tests.cli_desk import desk
+from tests.cli_driving import refold
+
+DESK = "tests.cli_desk"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store that every command of a test uses."""
+    place = tmp_path / "desk.db"
+    monkeypatch.setenv("REFOLD_STORE", str(place))
+    monkeypatch.delenv("REFOLD_MODULES", raising=False)
+    return place
+
+
+@pytest.fixture
+def engine(place: Path) -> Iterator[Engine]:
+    with Engine(place, workflows=[desk]) as engine:
+        yield engine
+
+
+def test_start_takes_every_option(place: Path) -> None:
+    words = ["--run-timeout", "2h", "--execution-timeout", "1d", "--task-timeout", "10", "--start-delay", "0"]
+    words += ["--maximum-attempts", "3", "--memo", 'why="because"', "--request-id", "r"]
+    words += ["--search-attribute", 'customer:keyword="acme"', "--search-attribute", "size:INT=7"]
+    done = refold("start", f"{DESK}:desk", "1", "--id", "d", *words)
+    again = refold("start", f"{DESK}:desk", "1", "--id", "d", *words)
+    assert (0, done.out) == (done.code, again.out)
+    with Engine(place, workflows=[desk]) as engine:
+        handle = engine.handle("d")
+        handle.execute_update("add", 1)
+        event = handle.history()[0]
+
+    assert isinstance(event, WorkflowExecutionStarted)
+    assert ({"why": "because"}, 7_200_000_000, "r") == (event.memo, event.run_timeout_us, event.request_id)
+    assert 3 == (event.retry_policy or {})["maximum_attempts"]
+    assert {"customer": "acme", "size": 7} == {
+        name: attribute["value"] for name, attribute in (event.search_attributes or {}).items()
+    }
+
+
+@pytest.mark.parametrize("word", ["customer=1", "customer:NOTHING=1", "customer:INT"])
+def test_a_search_attribute_in_another_form_is_refused_before_a_store_is_made(word: str, place: Path) -> None:
+    done = refold("start", "desk", "1", "--search-attribute", word)
+
+    assert (2, False) == (done.code, place.exists())
+    assert "RF5203" in done.err
+
+
+def test_update_prints_the_answer(engine: Engine) -> None:
+    engine.start(desk, 1, id="d")
+
+    assert (0, "3\n") == (refold("update", "d", "add", "2").code, refold("update", "d", "add", "0").out)
+    repeated = [refold("-m", DESK, "update", "d", "add", "4", "--update-id", "once").out for _ in range(2)]
+    assert ["7\n", "7\n"] == repeated
+
+
+def test_an_update_that_is_refused_ends_with_4(engine: Engine) -> None:
+    engine.start(desk, 1, id="d")
+    done = refold("update", "d", "add", "-1")
+
+    assert 4 == done.code
+    assert "RF5131" in done.err
+    assert "only more, never less" in done.err
+
+
+def test_an_update_without_a_worker_ends_in_time() -> None:
+    refold("start", f"{DESK}:desk", "1", "--id", "d")
+    done = refold("update", "d", "add", "1", "--timeout", "10ms")
+
+    assert 6 == done.code
+    assert "RF5207" in done.err
+
+
+def test_a_payload_that_does_not_fit_its_declaration_is_not_sent(place: Path) -> None:
+    refold("start", f"{DESK}:desk", "1", "--id", "d")
+    assert 0 != refold("-m", DESK, "update", "d", "add", '"two"', "--timeout", "1").code
+    with closing(open_store(place)) as store:
+        row = store.find_run("d")
+        assert row is not None
+        assert 1 == len(store.list_inbox(row.run_id))
+
+
+def test_update_with_start_starts_once(engine: Engine) -> None:
+    words = ["update-with-start", f"{DESK}:desk", "1", "--id", "d", "--update", "add", "--payload", "2"]
+
+    assert ["3\n", "5\n"] == [refold(*words).out, refold(*words).out]
+    assert 1 == len(list(engine.list()))
+
+
+def test_signal_with_start_starts_once() -> None:
+    words = ["signal-with-start", "desk", "1", "--id", "d", "--signal", "note", "--payload", '"hi"']
+    first, second = [json.loads(refold("-o", "json", *words).out) for _ in range(2)]
+
+    assert first == second
+    assert {"workflow_id": "d", "run_id": first["run_id"], "signal": "note"} == first
+    assert f"signal note sent to d (run {first['run_id']})\n" == refold(*words).out
