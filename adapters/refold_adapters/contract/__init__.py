@@ -15,6 +15,7 @@ from refold_adapters.contract.batches import BatchContract
 from refold_adapters.contract.claims import ClaimContract
 from refold_adapters.contract.inbox import InboxContract
 from refold_adapters.contract.listing import ListingContract
+from refold_adapters.contract.relays import RelayContract
 from refold_adapters.contract.runs import RunContract
 from refold_adapters.contract.sessions import SessionContract
 from refold_adapters.contract.tasks import TaskContract
@@ -30,6 +31,7 @@ class StoreContract(
     InboxContract,
     TaskContract,
     RunContract,
+    RelayContract,
     ListingContract,
     BatchContract,
 ):
