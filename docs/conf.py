@@ -40,7 +40,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!refold).*"),
     # Type variables and aliases, and the classes behind `yield from` whose fields are nobody's business.
     (r"py:.*", r"refold(_adapters)?\.(.*\.)?(_\w+|[A-Z]|\w+_co|Plain|PlainDict)"),
-    (r"py:.*", r"refold\.(effects|waits|declare)\.\w+"),
+    (r"py:.*", r"refold\.(effects|waits|declare|methods)\.\w+"),
     (r"py:.*", r"refold\.(divergence\.Produced|state\.Ledger)"),
     # What the client and the worker of one engine share; nobody else makes one.
     (r"py:.*", r"refold_adapters\.closings\.\w+"),
