@@ -111,7 +111,7 @@ def leaving(policy: str, end: str) -> Workflow[str]:
 
 @workflow
 def many(count: int) -> Workflow[list[int]]:
-    return (yield from all_of(*[execute_child_workflow(doubling, i) for i in range(count)]))
+    return list((yield from all_of(*[execute_child_workflow(doubling, i) for i in range(count)])))
 
 
 @workflow
