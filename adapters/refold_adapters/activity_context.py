@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -29,11 +31,27 @@ class ActivityInfo:
     #: Microseconds since the epoch, by the store's clock: when the activity was first scheduled, and this attempt began.
     scheduled_at: int
     started_at: int
+    seq: int = 0
+
+    @property
+    def task_token(self) -> str:
+        """What completes this attempt from outside: see :meth:`ActivityContext.complete_async`."""
+        return token_of(self.workflow_id, self.run_id, self.seq, self.attempt)
 
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt of this activity, and for no other: pass it to services that know such keys."""
         return f"{self.run_id}/{self.activity_id}"
+
+
+class CompletedElsewhere(BaseException):
+    """Unwinds an attempt whose outcome comes from outside; raised by ``complete_async`` only."""
+
+
+def token_of(workflow_id: str, run_id: str, seq: int, attempt: int) -> str:
+    """A token that names one attempt."""
+    plain = json.dumps([workflow_id, run_id, seq, attempt], separators=(",", ":"))
+    return base64.urlsafe_b64encode(plain.encode()).decode()
 
 
 #: Guards the short moments in which an attempt is asked to stop; one for all, as they are rare.
@@ -54,6 +72,7 @@ class ActivityContext:
         self.last_heartbeat_details = tuple(last_heartbeat_details)
         self._heartbeat = heartbeat
         self._cancelled = False
+        self._shutting_down = threading.Event()
         #: Made when first waited for: most activities never ask.
         self._event: threading.Event | None = None
         self._callbacks: list[Callable[[], object]] = []
@@ -81,6 +100,26 @@ class ActivityContext:
     def heartbeat(self, *details: Any) -> None:
         """Say that the attempt is alive; ``details`` are handed to the next attempt.  Learns of cancellation."""
         self._heartbeat([encode(item) for item in details])
+
+    def complete_async(self) -> NoReturn:
+        """End the function without an outcome: that comes from outside, by ``client.activity(info.task_token)``.
+
+        It raises, so nothing that follows it runs.  The timeouts go on; heartbeats, too, come from outside then.
+        """
+        raise CompletedElsewhere
+
+    @property
+    def worker_is_shutting_down(self) -> bool:
+        """Whether the worker is going down: what is not done within its grace is done again elsewhere."""
+        return self._shutting_down.is_set()
+
+    def wait_for_worker_shutdown(self, timeout: float | None = None) -> bool:
+        """Block until the worker is going down, at most ``timeout`` seconds; whether it is."""
+        return self._shutting_down.wait(timeout)
+
+    def announce_shutdown(self) -> None:
+        """For workers: say that the worker is going down."""
+        self._shutting_down.set()
 
     def request_cancellation(self) -> None:
         """For workers: ask the activity to stop."""

@@ -7,6 +7,7 @@ another one is decided elsewhere.
 from __future__ import annotations
 
 import importlib
+import json
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,10 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from refold import Activity, ActivityOptions, CancelledError, Failure, RefoldError
+from refold.events import ActivityTaskScheduled
 from refold.failures import failure_of
 from refold.payloads import encode
-from refold_adapters.activity_context import CURRENT, ActivityContext
+from refold.policies import microseconds
+from refold_adapters.activity_context import CURRENT, ActivityContext, CompletedElsewhere
 from refold_adapters.runtime_errors import ExecutionError
+from refold_adapters.task_ends import Held
 
 if TYPE_CHECKING:
     import asyncio
@@ -50,10 +54,15 @@ class Cancelled:
     details: list[Any]
 
 
-AttemptOutcome: TypeAlias = Returned | Raised | Cancelled
+@attrs.frozen
+class Elsewhere:
+    """The attempt goes on somewhere else, and its outcome comes from outside."""
 
 
-@attrs.define(eq=False)
+AttemptOutcome: TypeAlias = Returned | Raised | Cancelled | Elsewhere
+
+
+@attrs.define(eq=False, kw_only=True)
 class Attempt:
     """One attempt of one activity task."""
 
@@ -70,6 +79,43 @@ class Attempt:
     cancel_requested: bool = False
     #: Nobody waits for its outcome any more: it timed out, or its run is gone.
     abandoned: bool = False
+    #: What the workflow asked for.
+    event: ActivityTaskScheduled
+    #: Details of the last heartbeat, encoded, whether recorded yet or not.
+    details: bytes | None = None
+    last_failure: Failure | None = None
+    #: When the last heartbeat came, and when the last one was recorded.
+    beat_at: int | None = None
+    sent_at: int | None = None
+    #: Details are held back, and will be recorded at their time.
+    flushes: bool = False
+    #: It is local, and waits for its time to begin.
+    waits: bool = False
+
+    @property
+    def beat_interval_us(self) -> int:
+        """How far apart heartbeats are recorded: 80 % of the timeout, at most a minute; half of one where there is no timeout."""
+        timeout_us = microseconds(self.options.heartbeat_timeout, "heartbeat_timeout")
+        return 30_000_000 if timeout_us is None else min(timeout_us * 4 // 5, 60_000_000)
+
+    def remember(self, details: list[Any]) -> None:
+        """Keep the details of a heartbeat until they are recorded."""
+        self.details = json.dumps(details, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def held(self, identity: str) -> Held:
+        """What its end needs to know of it."""
+        return Held(
+            run_id=self.run_id,
+            seq=self.seq,
+            number=self.number,
+            options=self.options,
+            scheduled_at=self.scheduled_at,
+            started_at=self.started_at,
+            identity=identity,
+            cancel_requested=self.cancel_requested,
+            last_failure=self.last_failure,
+            heartbeat=self.details,
+        )
 
     def call(self) -> Any:
         """What the code of the activity answers to its input."""
@@ -204,6 +250,10 @@ class ActivityRunner:
             outcome = _outcome(lambda: value)
         except asyncio.CancelledError as error:
             outcome = Cancelled([encode(str(item)) for item in error.args])
+        except CompletedElsewhere:
+            outcome = Elsewhere()
+        except CancelledError as error:
+            outcome = Cancelled([encode(item) for item in error.details])
         except BaseException as error:
             outcome = _failed(error)
         self._report(attempt, outcome)
@@ -252,6 +302,8 @@ def _outcome(function: Callable[[], Any]) -> AttemptOutcome:
         return Returned(encode(function()))
     except CancelledError as error:
         return Cancelled([encode(item) for item in error.details])
+    except CompletedElsewhere:
+        return Elsewhere()
     except BaseException as error:
         return _failed(error)
 
@@ -281,6 +333,8 @@ def _run_in_process(module: str, qualname: str, input: list[Any]) -> tuple[str, 
             return "returned", outcome.result
         case Cancelled():
             return "cancelled", outcome.details
+        case Elsewhere():
+            return "elsewhere", None
         case Raised():
             return "raised", attrs.asdict(outcome.failure)
 
@@ -304,6 +358,8 @@ def _outcome_from_process(future: Future[tuple[str, Any]]) -> AttemptOutcome:
             return Returned(data)
         case "cancelled":
             return Cancelled(data)
+        case "elsewhere":
+            return Elsewhere()
         case _:
             return Raised(_failure_from(data))
 

@@ -14,6 +14,11 @@ from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, 
 from refold_adapters.tasks import Ended
 from refold_adapters.update_news import UpdateNews
 
+#: A closing turn is redone this often for messages that came in the meantime; then they are recorded as undelivered.
+REDOS_MAX = 3
+#: A run that was taken over from a dead worker this often without progress is taken for poison.
+TAKEOVERS_MAX = 5
+
 #: A write that goes with the next batch, and who waits for its outcome.
 Leftover: TypeAlias = tuple[Write, Future[Outcome] | None]
 
@@ -57,6 +62,8 @@ class LiveRun:
     rest: Rest | None = None
     #: Its time is up: it is to be closed when it has been shown what came before.
     expired: bool = False
+    #: Those of ``messages`` that say that an activity's time is up: its task goes with their turn.
+    timed_out: list[Message] = attrs.field(factory=list[Message])
     redos: int = 0
     #: Its last turn is made and is only to be committed: whatever still comes waits in the store, and ends up undelivered.
     is_closing: bool = False
@@ -64,6 +71,8 @@ class LiveRun:
     def begin_anew(self) -> None:
         """The turn is committed: the next one is made of what comes from now on."""
         self.creation = None
+        gone = dict.fromkeys(map(id, self.messages))
+        self.timed_out = [message for message in self.timed_out if id(message) not in gone]
         self.messages, self.consumed, self.taken, self.ended, self.accepting = [], [], [], [], []
         self.redos = self.takeovers = 0
         self.reunite()
@@ -123,9 +132,19 @@ class LiveRun:
         return () if execution is None else execution.close()
 
     @property
+    def dropped(self) -> tuple[int, ...]:
+        """``seq`` of the activities whose time is up, as its messages say."""
+        present = dict.fromkeys(map(id, self.messages))
+        return tuple(getattr(message, "seq") for message in self.timed_out if id(message) in present)  # noqa: B009
+
+    @property
     def finished(self) -> tuple[tuple[int, int], ...]:
         """``(seq, attempt)`` of the attempts behind its messages."""
-        return tuple((ended.attempt.seq, ended.attempt.number) for ended in self.ended)
+        return tuple(
+            (ended.attempt.seq, ended.attempt.number)
+            for ended in self.ended
+            if not ended.attempt.options.local
+        )
 
     @property
     def log_fields(self) -> dict[str, str]:

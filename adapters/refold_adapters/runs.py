@@ -25,8 +25,9 @@ from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.acceptances import accept_write, acceptance, undelivered_events
 from refold_adapters.closings import Ending
 from refold_adapters.fast_codec import event_decoder
-from refold_adapters.live import Leftover, LiveRun, Made
+from refold_adapters.live import REDOS_MAX, TAKEOVERS_MAX, Leftover, LiveRun, Made
 from refold_adapters.loading import load
+from refold_adapters.looking_after import begin_local, look_after, need_known_activities
 from refold_adapters.other_runs import others_of
 from refold_adapters.ports import (
     Closed,
@@ -48,18 +49,14 @@ from refold_adapters.ports import (
 )
 from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
-from refold_adapters.tasks import Ended, Tasks, finish_write
-from refold_adapters.turn_writes import DEADLINE, commit_of, task_queue_of
+from refold_adapters.task_ends import CHECK
+from refold_adapters.tasks import Ended, Tasks, outcome_write
+from refold_adapters.turn_writes import DEADLINE, commit_of, is_local, task_queue_of
 from refold_adapters.update_news import UpdateNews, encode_refusal, news_in, refusal_of
 from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
 
 logger = logging.getLogger("refold.worker")
 workflow_logger = logging.getLogger("refold.workflow")
-
-#: A closing turn is redone this often for messages that came in the meantime; then they are recorded as undelivered.
-REDOS_MAX = 3
-#: A run that was taken over from a dead worker this often without progress is taken for poison.
-TAKEOVERS_MAX = 5
 
 
 class Runs:
@@ -112,8 +109,7 @@ class Runs:
 
     def message(self, run_id: str, message: Message, future: Future[Outcome]) -> bool:
         """A client of this process sends a message to a run; False if the run is not in memory."""
-        live = self._cache.get(run_id)
-        if live is None or live.is_closing:
+        if (live := self._cache.get(run_id)) is None or live.is_closing:
             return False
         live.messages.append(message)
         live.accepting.append((message, future))
@@ -135,11 +131,12 @@ class Runs:
             return
         live.reunite()
         known = dict.fromkeys(live.consumed)
-        for inbox in ready.messages:
-            if inbox.message_id not in known:
-                self._take(live, inbox)
-        live.messages += [FireTimer(seq=seq) for seq in ready.due_timers if seq != DEADLINE]
+        for inbox in (inbox for inbox in ready.messages if inbox.message_id not in known):
+            self._take(live, inbox)
+        live.messages += [FireTimer(seq=seq) for seq in ready.due_timers if DEADLINE < seq < CHECK]
         live.expired = live.expired or DEADLINE in ready.due_timers
+        if max(ready.due_timers, default=0) >= CHECK:
+            look_after(self._store, self._tasks, live, ready.due_timers, self.token, self.leftovers)
         self._dirty[row.run_id] = live
 
     def _take(self, live: LiveRun, inbox: InboxMessage) -> None:
@@ -150,8 +147,11 @@ class Runs:
 
     def activity_ended(self, ended: Ended) -> bool:
         """An attempt of a run has ended for good; False if the run is not in memory."""
-        live = self._cache.get(ended.attempt.run_id)
-        if live is None or live.is_closing or ended.message is None:
+        if (
+            (live := self._cache.get(ended.attempt.run_id)) is None
+            or live.is_closing
+            or ended.message is None
+        ):
             return False
         live.messages.append(ended.message)
         live.ended.append(ended)
@@ -188,9 +188,11 @@ class Runs:
             if live.execution is None:
                 live.execution = self._load(live)
             live.choose()
+            if not live.messages:
+                return None
             turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
             if turn.events:
-                self._need_known_activities(turn)
+                need_known_activities(self._registry, live, turn, every=self._fail_unknown_types)
         except RefoldError as error:
             self._refuse(live, error)
             return None
@@ -213,7 +215,7 @@ class Runs:
         update = rest.messages[0]
         try:
             turn = execution.turn(update, at=self._store.clock.now_us())
-            self._need_known_activities(turn)
+            need_known_activities(self._registry, live, turn, every=self._fail_unknown_types)
         except RefoldError:
             # The first turn stands; the update is tried again by itself, after it.
             complain(live, live.close())
@@ -250,22 +252,17 @@ class Runs:
             claim=claim,
             consumed=live.consumed,
             finished=live.finished,
+            dropped=live.dropped,
             undelivered=undelivered_events(turn, others.lost),
             next=others.next,
             relays=others.relays,
         )
 
     def _load(self, live: LiveRun) -> Execution:
-        # A run that is only now to be created has none.
-        turns = () if live.creation is not None else self._store.read_turns(live.run_id)
-        definition = self._registry.workflow(live.workflow_type)
-        return load(definition, turns, self._decode, live.log_fields)
-
-    def _need_known_activities(self, turn: Turn) -> None:
-        if self._fail_unknown_types:
-            for command in turn.commands:
-                if isinstance(command, ActivityTaskScheduled):
-                    self._registry.activity(command.activity_type)
+        turns = () if live.creation else self._store.read_turns(live.run_id)  # none before it is created
+        execution = load(self._registry.workflow(live.workflow_type), turns, self._decode, live.log_fields)
+        begin_local(self._tasks, live, execution.outstanding)
+        return execution
 
     def _without_events(self, live: LiveRun, turn: Turn) -> None:
         """Everything was heard before, or is an update that was refused: take it off the store without a turn."""
@@ -281,7 +278,8 @@ class Runs:
             token=self.token,
             run_id=live.run_id,
             message_ids=tuple(live.consumed),
-            timers=tuple(message.seq for message in live.messages if isinstance(message, FireTimer)),
+            timers=tuple(message.seq for message in live.messages if isinstance(message, FireTimer))
+            + tuple(seq | CHECK for seq in live.dropped),
             finished=live.finished,
             refusals=refusals,
         )
@@ -310,8 +308,9 @@ class Runs:
         logger.error("workflow %s is parked\n%s", live.workflow_id, error, extra=live.log_fields)
         reason = json.dumps({"code": error.code, "message": str(error), "where": error.where}).encode()
         self.leftovers.append((ParkRun(token=self.token, run_id=live.run_id, reason=reason), None))
-        ids = (live.workflow_id, live.run_id, live.workflow_type)
-        self.parked.append(Ending(*ids, RunStatus.RUNNING, None, reason))
+        self.parked.append(
+            Ending(live.workflow_id, live.run_id, live.workflow_type, RunStatus.RUNNING, None, reason)
+        )
 
     def _give_back(self, live: LiveRun, leftovers: list[Leftover]) -> None:
         """Put what is only in memory into the store: the start, clients' messages, outcomes of attempts."""
@@ -322,7 +321,7 @@ class Runs:
             else:
                 write = accept_write(live.workflow_id, live.run_id, message)
             leftovers.append((write, future))
-        leftovers.extend((finish_write(self.token, ended), None) for ended in live.ended)
+        leftovers.extend((outcome_write(self.token, ended), None) for ended in live.ended)
 
     # What became of it ----------------------------------------------------------------------------------------------
 
@@ -391,7 +390,7 @@ class Runs:
             elif isinstance(command, ActivityTaskCancelRequested):
                 self._tasks.cancel(live.run_id, command.seq)
                 self.look_again = True
-            else:
+            elif not (isinstance(command, ActivityTaskScheduled) and is_local(command)):
                 self.look_again = True  # a timer to wait for, or a task for another time or another worker
         for entry in turn.logs:
             workflow_logger.log(
@@ -400,6 +399,7 @@ class Runs:
         complain(live, turn.complaints)
         for news in news_in(turn.events):
             self._on_update(live.run_id, news)
+        begin_local(self._tasks, live, () if turn.closed else turn.commands)
 
     def _redo(self, made: Made, unseen: Sequence[InboxMessage]) -> None:
         """The closing turn has not seen some messages: it is made again with them, or at last they are recorded as undelivered."""
@@ -421,9 +421,8 @@ class Runs:
         self.again.append(made)
 
     def _undo(self, made: Made) -> None:
-        for claimed in made.claimed.values():
-            if claimed:
-                self._tasks.give_back_slot()
+        for _ in filter(None, made.claimed.values()):
+            self._tasks.give_back_slot()
 
     # Memory ---------------------------------------------------------------------------------------------------------
 

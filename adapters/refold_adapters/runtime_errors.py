@@ -21,6 +21,8 @@ CODES: dict[str, str] = {
     "RF5112": "An activity cannot run in another process",
     "RF5113": "An option of the worker is not acceptable",
     "RF5114": "A query of a list has no meaning",
+    "RF5120": "The worker of an attempt was lost, and the activity may not begin again",
+    "RF5121": "There is no such activity",
     "RF5130": "The handler of the update failed",
     "RF5131": "The update was refused",
     "RF5132": "There is no such update",
@@ -202,3 +204,27 @@ class WorkflowQueryRejectedError(ExecutionError):
             fix="ask without the condition, or ask another run",
         )
         self.status = status
+
+
+class WorkerLostError(ExecutionError):
+    """An activity may not be begun again after a worker was lost with an attempt in hand (RF5120)."""
+
+    def __init__(self, attempt: int) -> None:
+        super().__init__(
+            "RF5120",
+            f"the worker that ran attempt {attempt} was lost, and nobody knows how far it came",
+            why="the activity is at_most_once, or has had its maximum of attempts",
+            fix="find out by the idempotency key whether it was done, or allow more attempts",
+        )
+
+
+class ActivityNotFoundError(ExecutionError):
+    """There is no such activity, or it is over (RF5121)."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            "RF5121",
+            f"there is no open attempt of {what}",
+            why="it has an outcome already, it timed out, another attempt has taken its place, or its run is closed",
+            fix="look at the run with describe(); the outcome that counts stands in its history",
+        )

@@ -14,10 +14,10 @@ from typing import Any
 
 import attrs
 
-from refold import Activity, ActivityOptions, Failure, next_attempt
-from refold.codec import decode_events, encode_failure, encode_message
+from refold import Activity, ActivityOptions, Failure
+from refold.codec import decode_failure, encode_message
 from refold.events import ActivityTaskScheduled
-from refold.messages import CompleteActivity, FailActivity, Message, ReportActivityCanceled, TimeOutActivity
+from refold.messages import CompleteActivity, FailActivity, Message, ReportActivityCanceled
 from refold.policies import microseconds
 from refold_adapters.activity_context import ActivityContext, ActivityInfo
 from refold_adapters.attempts import (
@@ -25,24 +25,47 @@ from refold_adapters.attempts import (
     Attempt,
     AttemptOutcome,
     Cancelled,
+    Elsewhere,
     Raised,
     Returned,
     ThreadJob,
 )
-from refold_adapters.ports import Clock, FinishTask, Heartbeat, RetryTask, TaskRow
+from refold_adapters.ports import (
+    AcceptMessage,
+    Clock,
+    DetachTask,
+    FinishTask,
+    Heartbeat,
+    RetryTask,
+    TaskRow,
+    Write,
+)
 from refold_adapters.registry import Registry
+from refold_adapters.task_ends import (
+    CHECK,
+    HEARTBEAT,
+    SCHEDULE_TO_CLOSE,
+    START_TO_CLOSE,
+    after_failure,
+    event_of,
+    lost,
+    options_of,
+    timeout_failure,
+)
 
-_START_TO_CLOSE = "START_TO_CLOSE"
-_HEARTBEAT = "HEARTBEAT"
+#: Among the limits: held-back details are due, and so is the next attempt of a local activity.
+_FLUSH = "FLUSH"
+_RETRY = "RETRY"
 
 
 @attrs.frozen
 class Ended:
-    """What the end of an attempt comes to: a message for its run, or another attempt."""
+    """What the end of an attempt comes to: a message for its run, another attempt, or that somebody outside goes on with it."""
 
     attempt: Attempt
     message: Message | None
-    retry: RetryTask | None
+    retry: RetryTask | None = None
+    detach: DetachTask | None = None
 
 
 class Tasks:
@@ -58,11 +81,11 @@ class Tasks:
         max_processes: int,
         report: Callable[[Attempt, AttemptOutcome], None],
         report_in_thread: Callable[[Attempt, AttemptOutcome], Attempt | None],
-        heartbeat: Callable[[Attempt, list[Any]], None],
+        heartbeat: Callable[[Attempt, list[Any] | None], None],
     ) -> None:
         self._registry = registry
         self._clock = clock
-        self._identity = identity
+        self.identity = identity
         self._heartbeat = heartbeat
         self._runner = ActivityRunner(
             report, report_in_thread, max_threads=max_concurrent, max_processes=max_processes
@@ -72,7 +95,6 @@ class Tasks:
         #: ``(due, order, attempt, timeout type)``, earliest first; entries of ended attempts are passed over.
         self._limits: list[tuple[int, int, Attempt, str]] = []
         self._order = 0
-        self._beats: dict[tuple[str, int], int] = {}
 
     # Beginning ------------------------------------------------------------------------------------------------------
 
@@ -102,7 +124,10 @@ class Tasks:
     def start_scheduled(
         self, event: ActivityTaskScheduled, *, run_id: str, workflow_id: str, workflow_type: str, queue: str
     ) -> None:
-        """Begin the first attempt of an activity that a committed turn has just scheduled; its slot is taken already."""
+        """Begin the first attempt of an activity that a committed turn has just scheduled.
+
+        Its slot is taken already, but for a local one, which takes one more.
+        """
         info = ActivityInfo(
             activity_id=event.activity_id or str(event.seq),
             activity_type=event.activity_type,
@@ -113,14 +138,15 @@ class Tasks:
             task_queue=queue,
             scheduled_at=event.at,
             started_at=self._clock.now_us(),
+            seq=event.seq,
         )
-        self._begin(event, info)
+        attempt = self._attempt(event, info)
+        self.free -= attempt.options.local
+        self._begin(attempt)
 
-    def start_claimed(self, row: TaskRow) -> None:
-        """Begin an attempt of a task that was claimed from the store."""
-        self.free -= 1
-        (event,) = decode_events(row.data)
-        assert isinstance(event, ActivityTaskScheduled)
+    def start_claimed(self, row: TaskRow) -> Ended | None:
+        """Begin an attempt of a task that was claimed from the store; or end it, if it must not begin."""
+        event = event_of(row)
         info = ActivityInfo(
             activity_id=event.activity_id or str(row.seq),
             activity_type=row.activity_type,
@@ -131,20 +157,26 @@ class Tasks:
             task_queue=row.task_queue,
             scheduled_at=row.scheduled_at,
             started_at=row.started_at or self._clock.now_us(),
+            seq=row.seq,
         )
-        details: list[Any] = [] if row.heartbeat is None else json.loads(row.heartbeat)
-        self._begin(event, info, details, cancel_requested=row.cancel_requested)
+        attempt = self._attempt(event, info, row)
+        if row.cancel_requested:
+            return self.stopped(attempt)
+        if row.attempt > 1 and (failure := lost(attempt.held(self.identity))) is not None:
+            state = "MAXIMUM_ATTEMPTS_REACHED"
+            common = attempt.held(self.identity).common
+            return Ended(attempt, FailActivity(failure=failure, retry_state=state, **common))
+        self.free -= 1
+        self._begin(attempt)
+        return None
 
-    def _begin(
-        self,
-        event: ActivityTaskScheduled,
-        info: ActivityInfo,
-        details: Sequence[Any] = (),
-        *,
-        cancel_requested: bool = False,
-    ) -> None:
+    def _attempt(
+        self, event: ActivityTaskScheduled, info: ActivityInfo, row: TaskRow | None = None
+    ) -> Attempt:
         activity = self._registry.activity(event.activity_type)
-        options = _options_of(event, activity)
+        options = _options_of(event, activity) if row is None or row.options is None else options_of(row)
+        heartbeat = None if row is None else row.heartbeat
+        details: list[Any] = [] if heartbeat is None else json.loads(heartbeat)
         attempt = Attempt(
             activity=activity,
             input=list(event.input),
@@ -155,21 +187,37 @@ class Tasks:
             scheduled_at=info.scheduled_at,
             started_at=info.started_at,
             context=ActivityContext(info, lambda beat: self._heartbeat(attempt, beat), details),
-            cancel_requested=cancel_requested,
+            event=event,
+            details=heartbeat,
+            last_failure=None
+            if row is None or row.last_failure is None
+            else decode_failure(row.last_failure),
         )
-        self._running[(info.run_id, event.seq)] = attempt
-        self._limit(attempt, _START_TO_CLOSE, options.start_to_close_timeout)
-        self._limit(attempt, _HEARTBEAT, options.heartbeat_timeout)
-        if cancel_requested:
-            attempt.context.request_cancellation()
+        return attempt
+
+    def _begin(self, attempt: Attempt) -> None:
+        options = attempt.options
+        self._running[(attempt.run_id, attempt.seq)] = attempt
+        if (
+            options.start_to_close_timeout
+            or options.heartbeat_timeout
+            or options.schedule_to_close_timeout is not None
+        ):
+            now = self._clock.now_us()
+            self._limit(attempt, START_TO_CLOSE, options.start_to_close_timeout, now)
+            self._limit(attempt, HEARTBEAT, options.heartbeat_timeout, now)
+            self._limit(attempt, SCHEDULE_TO_CLOSE, options.schedule_to_close_timeout, attempt.scheduled_at)
         self._runner.start(attempt)
 
     # Limits ---------------------------------------------------------------------------------------------------------
 
-    def _limit(self, attempt: Attempt, kind: str, timeout: timedelta | None) -> None:
+    def _limit(self, attempt: Attempt, kind: str, timeout: timedelta | None, since: int) -> None:
         if timeout is not None and (limit_us := microseconds(timeout, kind)) is not None:
-            self._order += 1
-            heapq.heappush(self._limits, (self._clock.now_us() + limit_us, self._order, attempt, kind))
+            self._at(since + limit_us, attempt, kind)
+
+    def _at(self, due: int, attempt: Attempt, kind: str) -> None:
+        self._order += 1
+        heapq.heappush(self._limits, (due, self._order, attempt, kind))
 
     def next_limit_at(self) -> int | None:
         """When the next attempt may run out of time."""
@@ -186,77 +234,106 @@ class Tasks:
         now = self._clock.now_us()
         while (due := self.next_limit_at()) is not None and due <= now:
             _, _, attempt, kind = heapq.heappop(self._limits)
-            if kind == _HEARTBEAT:
-                last = self._beats.get((attempt.run_id, attempt.seq), attempt.started_at)
+            if kind == _FLUSH:
+                attempt.flushes = False
+                self._heartbeat(attempt, None)
+                continue
+            if kind == _RETRY:
+                ended += self._retry_local(attempt)
+                continue
+            if kind == HEARTBEAT:
                 beat_us = microseconds(attempt.options.heartbeat_timeout, kind) or 0
-                if last + beat_us > now:
-                    self._order += 1
-                    heapq.heappush(self._limits, (last + beat_us, self._order, attempt, kind))
+                if (next_due := (attempt.beat_at or attempt.started_at) + beat_us) > now:
+                    self._at(next_due, attempt, kind)
                     continue
-            attempt.abandoned = True
-            del self._running[(attempt.run_id, attempt.seq)]
-            attempt.context.request_cancellation()
-            failure = Failure("timeout", f"the attempt timed out ({kind})", timeout_type=kind)
-            ended.append(self._failed(attempt, failure))
+            self.abandon_one(attempt.run_id, attempt.seq)
+            ended += self._failed(attempt, timeout_failure(kind))
         return ended
 
-    def beat(self, attempt: Attempt) -> None:
-        """A heartbeat was recorded."""
-        self._beats[(attempt.run_id, attempt.seq)] = self._clock.now_us()
+    def beat(self, attempt: Attempt, *, anew: bool) -> bool:
+        """A heartbeat came (or is to be sent at last): whether to record it now; if not, that is done later."""
+        now = self._clock.now_us()
+        if anew:
+            attempt.beat_at = now
+        if attempt.sent_at is not None and attempt.sent_at + attempt.beat_interval_us > now:
+            if not attempt.flushes:
+                attempt.flushes = True
+                self._at(attempt.sent_at + attempt.beat_interval_us, attempt, _FLUSH)
+            return False
+        attempt.sent_at = now
+        return not attempt.options.local
 
     # Ending ---------------------------------------------------------------------------------------------------------
 
     def ended(self, attempt: Attempt, outcome: AttemptOutcome) -> Ended | None:
-        """An attempt reported its end; None if nobody waits for it any more.  Frees its slot."""
+        """An attempt reported its end; None if nobody waits for it any more, or it goes on here.  Frees its slot."""
         self.free += 1
         key = (attempt.run_id, attempt.seq)
-        self._beats.pop(key, None)
         if attempt.abandoned or self._running.get(key) is not attempt:
             return None
         del self._running[key]
+        common = attempt.held(self.identity).common
         match outcome:
             case Returned():
-                return Ended(attempt, CompleteActivity(result=outcome.result, **self._common(attempt)), None)
+                return Ended(attempt, CompleteActivity(result=outcome.result, **common))
             case Cancelled():
-                return Ended(
-                    attempt, ReportActivityCanceled(details=outcome.details, **self._common(attempt)), None
-                )
+                return Ended(attempt, ReportActivityCanceled(details=outcome.details, **common))
+            case Elsewhere():
+                return Ended(attempt, None, detach=self._detach(attempt))
             case Raised():
-                return self._failed(attempt, outcome.failure)
+                return next(iter(self._failed(attempt, outcome.failure)), None)
 
-    def _common(self, attempt: Attempt) -> dict[str, Any]:
-        return {
-            "seq": attempt.seq,
-            "attempt": attempt.number,
-            "identity": self._identity,
-            "started_at": attempt.started_at,
-        }
+    def stopped(self, attempt: Attempt) -> Ended:
+        """The end of an attempt that was asked to stop: there is no other one."""
+        return Ended(attempt, ReportActivityCanceled(**attempt.held(self.identity).common))
 
-    def _failed(self, attempt: Attempt, failure: Failure) -> Ended:
+    def _failed(self, attempt: Attempt, failure: Failure) -> list[Ended]:
+        """What the failure of an attempt comes to; nothing yet, if it is local and tried again."""
         now = self._clock.now_us()
-        common = self._common(attempt)
+        end = after_failure(attempt.held(self.identity), failure, now)
+        if not isinstance(end, RetryTask):
+            return [Ended(attempt, end)]
+        if not attempt.options.local:
+            return [Ended(attempt, None, retry=end)]
+        context = attempt.context
+        info = attrs.evolve(context.info, attempt=attempt.number + 1, started_at=now)
+        again = self._attempt(attempt.event, info)
+        again.last_failure = failure
+        again.waits = True
+        self._running[(attempt.run_id, attempt.seq)] = again
+        self._at(end.visible_at, again, _RETRY)
+        return []
+
+    def _retry_local(self, attempt: Attempt) -> list[Ended]:
+        if not attempt.waits:
+            return []
+        attempt.waits = False
         if attempt.cancel_requested:
-            return Ended(attempt, ReportActivityCanceled(**common), None)
-        decision = next_attempt(
-            attempt.options, failure, attempt=attempt.number, elapsed_us=now - attempt.scheduled_at
+            del self._running[(attempt.run_id, attempt.seq)]
+            return [self.stopped(attempt)]
+        self.free -= 1
+        attempt.started_at = self._clock.now_us()
+        self._begin(attempt)
+        return []
+
+    def _detach(self, attempt: Attempt) -> DetachTask:
+        options = attempt.options
+        times = (
+            (attempt.started_at, options.start_to_close_timeout),
+            (attempt.beat_at or attempt.started_at, options.heartbeat_timeout),
+            (attempt.scheduled_at, options.schedule_to_close_timeout),
         )
-        if decision.delay_us is not None:
-            retry = RetryTask(
-                token=0,
-                run_id=attempt.run_id,
-                seq=attempt.seq,
-                attempt=attempt.number,
-                next_attempt=attempt.number + 1,
-                visible_at=now + decision.delay_us,
-                failure=encode_failure(failure),
-            )
-            return Ended(attempt, None, retry)
-        state = None if decision.retry_state is None else decision.retry_state.value
-        if failure.kind == "timeout" and failure.timeout_type is not None:
-            return Ended(
-                attempt, TimeOutActivity(timeout_type=failure.timeout_type, retry_state=state, **common), None
-            )
-        return Ended(attempt, FailActivity(failure=failure, retry_state=state, **common), None)
+        limits = [
+            since + (microseconds(limit, "timeout") or 0) for since, limit in times if limit is not None
+        ]
+        return DetachTask(
+            token=0,
+            run_id=attempt.run_id,
+            seq=attempt.seq,
+            attempt=attempt.number,
+            check=attempt.seq | CHECK,
+            check_at=min(limits, default=None),
+        )
 
     # From outside ---------------------------------------------------------------------------------------------------
 
@@ -266,6 +343,8 @@ class Tasks:
         if attempt is not None:
             attempt.cancel_requested = True
             attempt.context.request_cancellation()
+            if attempt.waits:
+                self._at(0, attempt, _RETRY)
 
     def abandon(self, run_id: str | None = None) -> None:
         """Nobody waits for the attempts of a run (or of all runs) any more."""
@@ -273,6 +352,30 @@ class Tasks:
             attempt = self._running.pop(key)
             attempt.abandoned = True
             attempt.context.request_cancellation()
+
+    def abandon_one(self, run_id: str, seq: int) -> None:
+        """Nobody waits for an attempt any more; its code is asked to stop."""
+        attempt = self._running.pop((run_id, seq), None)
+        if attempt is not None:
+            attempt.abandoned = True
+            attempt.context.request_cancellation()
+
+    def announce_shutdown(self) -> None:
+        """Tell every attempt that its worker is going down."""
+        for attempt in self._running.values():
+            attempt.context.announce_shutdown()
+
+    def unsent(self, token: int) -> list[Heartbeat]:
+        """The details that were held back so far, as writes."""
+        return [
+            heartbeat_write(token, attempt)
+            for attempt in self._running.values()
+            if attempt.flushes and not attempt.options.local
+        ]
+
+    def runs(self, run_id: str, seq: int) -> bool:
+        """Whether an activity runs here."""
+        return (run_id, seq) in self._running
 
     def running_of(self, run_id: str) -> Sequence[Attempt]:
         """The attempts of a run that run here."""
@@ -296,25 +399,26 @@ def _options_of(event: ActivityTaskScheduled, activity: Activity[..., Any]) -> A
     return ActivityOptions.from_plain(event.options or {})
 
 
-def finish_write(token: int, ended: Ended) -> FinishTask:
+def outcome_write(token: int, ended: Ended) -> Write:
     """The write that puts the outcome of an attempt into the inbox of a run that is not at hand."""
     assert ended.message is not None
     attempt = ended.attempt
+    message = encode_message(ended.message)
+    if attempt.options.local:
+        return AcceptMessage(
+            workflow_id=attempt.context.info.workflow_id, run_id=attempt.run_id, data=message
+        )
     return FinishTask(
-        token=token,
-        run_id=attempt.run_id,
-        seq=attempt.seq,
-        attempt=attempt.number,
-        message=encode_message(ended.message),
+        token=token, run_id=attempt.run_id, seq=attempt.seq, attempt=attempt.number, message=message
     )
 
 
-def heartbeat_write(token: int, attempt: Attempt, details: list[Any]) -> Heartbeat:
-    """The write that records a heartbeat."""
+def heartbeat_write(token: int, attempt: Attempt) -> Heartbeat:
+    """The write that records the last heartbeat of an attempt."""
     return Heartbeat(
         token=token,
         run_id=attempt.run_id,
         seq=attempt.seq,
         attempt=attempt.number,
-        details=json.dumps(details, ensure_ascii=False, separators=(",", ":")).encode(),
+        details=attempt.details or b"[]",
     )

@@ -8,8 +8,12 @@ from refold import Turn
 from refold.carry import deadline_of
 from refold.codec import encode_event, encode_message
 from refold.events import (
+    ActivityTaskCanceled,
     ActivityTaskCancelRequested,
+    ActivityTaskCompleted,
+    ActivityTaskFailed,
     ActivityTaskScheduled,
+    ActivityTaskTimedOut,
     HistoryEvent,
     TimerCanceled,
     TimerFired,
@@ -24,6 +28,7 @@ from refold.events import (
 )
 from refold.messages import ReportActivityCanceled
 from refold_adapters.ports import CancelTask, Closing, CommitTurn, NewTask, NextRun, Relay, RunStatus
+from refold_adapters.task_ends import CHECK, CHECK_LOCAL, LOCAL_CHECK_US, first_check
 
 _STATUS: dict[type[HistoryEvent], RunStatus] = {
     WorkflowExecutionCompleted: RunStatus.COMPLETED,
@@ -33,7 +38,7 @@ _STATUS: dict[type[HistoryEvent], RunStatus] = {
     WorkflowExecutionTimedOut: RunStatus.TIMED_OUT,
     WorkflowExecutionContinuedAsNew: RunStatus.CONTINUED_AS_NEW,
 }
-__all__ = ["DEADLINE", "commit_of", "task_queue_of"]
+__all__ = ["DEADLINE", "commit_of", "is_local", "task_queue_of"]
 
 #: The timer of a run that says when it times out; commands number theirs from 1.
 DEADLINE = 0
@@ -45,10 +50,43 @@ def task_queue_of(event: ActivityTaskScheduled, run_queue: str) -> str:
     return queue
 
 
-def _task_of(event: ActivityTaskScheduled, line: bytes, queue: str, *, claimed: bool) -> NewTask:
+def _task_of(event: ActivityTaskScheduled, line: bytes, run_queue: str, *, claimed: bool) -> NewTask:
     return NewTask(
-        seq=event.seq, activity_type=event.activity_type, task_queue=queue, data=line, claimed=claimed
+        seq=event.seq,
+        activity_type=event.activity_type,
+        task_queue=task_queue_of(event, run_queue),
+        data=line,
+        claimed=claimed,
     )
+
+
+_ACTIVITY_ENDS = frozenset(
+    (ActivityTaskCompleted, ActivityTaskFailed, ActivityTaskTimedOut, ActivityTaskCanceled)
+)
+
+
+def _check_of(event: ActivityTaskScheduled) -> list[tuple[int, int]]:
+    """When it is to be looked after an activity, if ever, as a timer of its run."""
+    if is_local(event):
+        return [(event.seq | CHECK_LOCAL, event.at + LOCAL_CHECK_US)]
+    check_at = first_check(event)
+    return [] if check_at is None else [(event.seq | CHECK, check_at)]
+
+
+def _checks_on(event: HistoryEvent) -> tuple[int, int]:
+    """What an activity's end makes needless."""
+    seq: int = getattr(event, "seq")  # noqa: B009 - each of the ends has one
+    return seq | CHECK, seq | CHECK_LOCAL
+
+
+def _cancel_of(event: ActivityTaskCancelRequested) -> CancelTask:
+    report = encode_message(ReportActivityCanceled(seq=event.seq, attempt=0))
+    return CancelTask(seq=event.seq, report=report)
+
+
+def is_local(event: ActivityTaskScheduled) -> bool:
+    """Whether an activity is run by the worker that made the turn, without a task."""
+    return bool(event.options and event.options.get("local"))
 
 
 def commit_of(
@@ -61,6 +99,7 @@ def commit_of(
     claim: Callable[[ActivityTaskScheduled], bool] = lambda _: False,
     consumed: Sequence[int] = (),
     finished: Sequence[tuple[int, int]] = (),
+    dropped: Sequence[int] = (),
     undelivered: Sequence[HistoryEvent] = (),
     next: NextRun | None = None,
     relays: Sequence[Relay] = (),
@@ -82,19 +121,22 @@ def commit_of(
         lines.append(line)
         match event:
             case ActivityTaskScheduled() if event.event_id in asked:
-                tasks.append(_task_of(event, line, task_queue_of(event, task_queue), claimed=claim(event)))
+                if event.options:
+                    timers += _check_of(event)
+                if not is_local(event):
+                    tasks.append(_task_of(event, line, task_queue, claimed=claim(event)))
+            case _ if type(event) in _ACTIVITY_ENDS:
+                removed_timers += _checks_on(event)
             case TimerStarted() if event.event_id in asked:
                 timers.append((event.seq, event.fire_at))
-            case WorkflowExecutionStarted():
-                if (deadline := deadline_of(event)) is not None:
-                    timers.append((DEADLINE, deadline))
+            case WorkflowExecutionStarted() if (deadline := deadline_of(event)) is not None:
+                timers.append((DEADLINE, deadline))
             case TimerFired():
                 removed_timers.append(event.seq)
             case TimerCanceled() if event.event_id in asked:
                 removed_timers.append(event.seq)
             case ActivityTaskCancelRequested() if event.event_id in asked:
-                report = encode_message(ReportActivityCanceled(seq=event.seq, attempt=0))
-                cancel_tasks.append(CancelTask(seq=event.seq, report=report))
+                cancel_tasks.append(_cancel_of(event))
             case _:
                 if event is turn.closed:
                     closing = Closing(status=_STATUS[type(event)], event=line)
@@ -108,6 +150,7 @@ def commit_of(
         data=b"\n".join(lines),
         consumed=tuple(consumed),
         finished=tuple(finished),
+        dropped_tasks=tuple(dropped),
         tasks=tuple(tasks),
         cancel_tasks=tuple(cancel_tasks),
         timers=tuple(timers),

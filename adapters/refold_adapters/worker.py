@@ -32,7 +32,7 @@ from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold_adapters.acceptances import accept_write
 from refold_adapters.attempts import Attempt, AttemptOutcome
-from refold_adapters.baton import Baton, Item, nothing, raise_it
+from refold_adapters.baton import Baton, Item, raise_it
 from refold_adapters.closings import Closings
 from refold_adapters.insisting import PAUSE_SECONDS_FIRST, apply_until_done
 from refold_adapters.ports import (
@@ -44,6 +44,7 @@ from refold_adapters.ports import (
     Fenced,
     Outcome,
     ReadyRuns,
+    Refused,
     Store,
     UnparkRuns,
     Write,
@@ -53,7 +54,7 @@ from refold_adapters.runs import Runs
 from refold_adapters.runtime_errors import WorkerStoppedError
 from refold_adapters.sessions import Session, host_name
 from refold_adapters.store_errors import StoreError
-from refold_adapters.tasks import Ended, Tasks, finish_write, heartbeat_write
+from refold_adapters.tasks import Ended, Tasks, heartbeat_write, outcome_write
 from refold_adapters.worker_options import check_options
 
 logger = logging.getLogger("refold.worker")
@@ -98,6 +99,7 @@ class Worker:
         )
         self.store = store
         self.task_queue = checked_id(task_queue, "task queue")
+        self._queues = (self.task_queue,)
         self.identity = identity or f"{os.getpid()}@{host_name()}"
         self.registry = Registry(workflows, activities)
         self._max_turns = max_concurrent_workflow_turns
@@ -167,7 +169,7 @@ class Worker:
         timer.daemon = True
         timer.start()
         self._draining.set()
-        self._baton.put(nothing)
+        self._baton.put(self._tasks.announce_shutdown)
         if not self._baton.is_held_here and threading.current_thread() is not self._thread:
             self._stopped.wait()
             timer.cancel()
@@ -181,7 +183,7 @@ class Worker:
 
     def _open_session(self) -> None:
         self._runs.token = self._session.open()
-        self.store.apply([UnparkRuns(task_queues=(self.task_queue,))])
+        self.store.apply([UnparkRuns(task_queues=self._queues)])
         self._runs.strangers.clear()
         self._look = True
 
@@ -194,6 +196,7 @@ class Worker:
         try:
             self._runs.drop_all()
             self._baton.do_all()
+            self._runs.leftovers += [(beat, None) for beat in self._tasks.unsent(self._session.token)]
             leftovers, self._runs.leftovers = self._runs.leftovers, []
             if leftovers:
                 self._settle_leftovers(leftovers, self.store.apply([write for write, _ in leftovers]))
@@ -279,8 +282,10 @@ class Worker:
             baton.give(look_within)
         return held
 
-    def _heartbeat(self, attempt: Attempt, details: list[Any]) -> None:
-        self._baton.put(partial(self._on_heartbeat, attempt, details))
+    def _heartbeat(self, attempt: Attempt, details: list[Any] | None) -> None:
+        if details is not None:  # else the time has come to record the last ones
+            attempt.remember(details)
+        self._baton.put(partial(self._on_heartbeat, attempt, anew=details is not None))
 
     # ... and are taken by whoever has the baton -----------------------------------------------------------------------
 
@@ -292,25 +297,32 @@ class Worker:
             self._look = True  # there may be tasks that found no slot
 
     def _route(self, ended: Ended) -> None:
+        token = self._session.token
         if ended.retry is not None:
-            self._later(attrs.evolve(ended.retry, token=self._session.token), self._look_after)
+            self._later(attrs.evolve(ended.retry, token=token), partial(self._after_retry, ended))
+        elif ended.detach is not None:
+            self._later(attrs.evolve(ended.detach, token=token), self._look_after)
         elif not self._runs.activity_ended(ended):
-            self._later(finish_write(self._session.token, ended), self._look_after)
+            self._later(outcome_write(token, ended), self._look_after)
+
+    def _after_retry(self, ended: Ended, outcome: Outcome) -> None:
+        self._look = True
+        if isinstance(outcome, Refused):
+            self._route(self._tasks.stopped(ended.attempt))
 
     def _look_after(self, _: Outcome) -> None:
         self._look = True
 
-    def _on_heartbeat(self, attempt: Attempt, details: list[Any]) -> None:
+    def _on_heartbeat(self, attempt: Attempt, *, anew: bool) -> None:
         def beaten(outcome: Outcome) -> None:
             if not isinstance(outcome, Beat):
                 attempt.context.request_cancellation()
                 return
-            self._tasks.beat(attempt)
             if outcome.cancel_requested:
                 self._tasks.cancel(attempt.run_id, attempt.seq)
 
-        if not attempt.abandoned:
-            self._later(heartbeat_write(self._session.token, attempt, details), beaten)
+        if not attempt.abandoned and self._tasks.beat(attempt, anew=anew):
+            self._later(heartbeat_write(self._session.token, attempt), beaten)
 
     def _later(self, write: Write, then: Callable[[Outcome], None]) -> None:
         self._writes.append((write, then))
@@ -341,7 +353,7 @@ class Worker:
             self._look = self._look or self._due() or self.store.changed_elsewhere()
 
     def _due(self) -> bool:
-        due = self.store.next_due_at((self.task_queue,), self._session.token)
+        due = self.store.next_due_at(self._queues, self._session.token)
         return due is not None and due <= self.store.clock.now_us()
 
     def _sleep_seconds(self) -> float:
@@ -362,21 +374,13 @@ class Worker:
         """Take what the store has for this worker."""
         self._look = self._behind = False
         token = self._session.token
+        strangers = tuple(self._runs.strangers)
         writes: list[Write] = [
-            ClaimRuns(
-                token=token,
-                task_queues=(self.task_queue,),
-                limit=self._max_turns,
-                exclude=tuple(self._runs.strangers),
-            )
+            ClaimRuns(token=token, task_queues=self._queues, limit=self._max_turns, exclude=strangers)
         ]
-        if self._tasks.free > 0:
+        if (free := self._tasks.free) > 0:
             types = tuple(self.registry.activities)
-            writes.append(
-                ClaimTasks(
-                    token=token, task_queues=(self.task_queue,), activity_types=types, limit=self._tasks.free
-                )
-            )
+            writes.append(ClaimTasks(token=token, task_queues=self._queues, activity_types=types, limit=free))
         for outcome in self.store.apply(writes):
             match outcome:
                 case ReadyRuns():
@@ -385,13 +389,14 @@ class Worker:
                     self._look = self._look or len(outcome.runs) >= self._max_turns
                 case ClaimedTasks():
                     for row in outcome.tasks:
-                        self._tasks.start_claimed(row)
+                        if (ended := self._tasks.start_claimed(row)) is not None:
+                            self._route(ended)
                 case _:
                     self._lost_session()
                     return
         # What is due already and was not claimed now waits for a slot, or is not for this worker: it is looked for again
         # when a slot is free or the store changes, and at every idle poll.
-        due = self.store.next_due_at((self.task_queue,), token)
+        due = self.store.next_due_at(self._queues, token)
         self._next_due = due if due is not None and due > self.store.clock.now_us() else None
 
     def _commit_round(self) -> None:

@@ -313,6 +313,8 @@ def consume_messages(state: State, write: ports.ConsumeMessages) -> Outcome:
             del run.refusals[old]
     for seq in write.timers:
         run.drop_timer(seq)
+    for seq, fire_at in write.new_timers:
+        run.put_timer(seq, fire_at)
     for seq, attempt in write.finished:
         task = run.tasks.get(seq)
         if task is not None and (task.owner, task.attempt) == (write.token, attempt):

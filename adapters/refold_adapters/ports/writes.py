@@ -218,6 +218,8 @@ class ConsumeMessages:
     finished: Sequence[tuple[int, int]] = ()
     #: Which of the messages were refused.
     refusals: Sequence[Refusal] = ()
+    #: ``(seq, fire_at)`` of timers that are put in place of those that are taken off.
+    new_timers: Sequence[tuple[int, int]] = ()
 
 
 @attrs.frozen(kw_only=True)

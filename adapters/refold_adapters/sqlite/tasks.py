@@ -18,7 +18,7 @@ _RETRY = """
         heartbeat = coalesce(?7, heartbeat)
     WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner) AND cancel_requested = 0
 """
-_IS_HELD = "SELECT 1 FROM tasks WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)"
+_HOLDER = "SELECT attempt, owner FROM tasks WHERE id = ?"
 _FINISH = "DELETE FROM tasks WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)"
 _HEARTBEAT = """
     UPDATE tasks SET heartbeat = ?4, heartbeat_at = ?5 WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)
@@ -47,7 +47,9 @@ def retry_task(tx: Transaction, write: ports.RetryTask) -> Outcome:
     tx.execute(_RETRY, (*held, write.next_attempt, write.visible_at, write.failure, write.heartbeat))
     if tx.cursor.rowcount == 1:
         return ports.Done()
-    return ports.Gone() if tx.execute(_IS_HELD, held).fetchone() is None else ports.Refused()
+    holder = tx.execute(_HOLDER, held[:1]).fetchone()
+    is_held = holder is not None and holder[0] == write.attempt and write.token in (0, holder[1])
+    return ports.Refused() if is_held else ports.Gone()
 
 
 def finish_task(tx: Transaction, write: ports.FinishTask) -> Outcome:

@@ -156,6 +156,8 @@ def consume_messages(tx: Transaction, write: ports.ConsumeMessages) -> Outcome:
         put_refusal(tx, run_key, refusal)
     for seq in write.timers:
         tx.execute(_TAKE_TIMER, (row_id(run_key, seq),))
+    for seq, fire_at in write.new_timers:
+        tx.execute(_PUT_TIMER, (row_id(run_key, seq), run_key, fire_at))
     for seq, attempt in write.finished:
         tx.execute(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token))
     tx.execute(_SET_READY_AT, (None if paused else earliest_work(tx, run_key), run_key))
