@@ -22,6 +22,7 @@ import attrs
 from refold import events as ev
 from refold.branches import discard
 from refold.carry import NextRun, next_run
+from refold.closing import left_over
 from refold.decide import decide_turn
 from refold.declare import WorkflowDefinition
 from refold.divergence import InputPolicy, Waits
@@ -151,6 +152,9 @@ class Execution:
             refused = self._refused(externals[0])
             if refused is not None:
                 return attrs.evolve(self._made(length_before, [], []), rejected=refused)
+        if isinstance(externals[0], ev.WorkflowExecutionTimedOut):
+            left = [event.event_id for event in left_over(self._run, cancels=False)]
+            externals = [attrs.evolve(externals[0], unreceived=left or ())]
         if (other := self._other_type(externals[0])) is not None:
             raise MessageError(
                 "RF3003",

@@ -126,6 +126,14 @@ def test_a_run_that_is_timed_out_is_not_asked() -> None:
             run.terminate()
 
 
+def test_signals_that_nobody_received_are_named_when_a_run_is_timed_out() -> None:
+    with drive(working) as run:
+        signal = run.signal(nudge).events[0]
+        turn = run.turn(TimeOutWorkflow())
+        assert isinstance(turn.closed, ev.WorkflowExecutionTimedOut)
+        assert [signal.event_id] == turn.closed.unreceived
+
+
 def test_a_timer_of_a_run_that_was_timed_out_is_of_no_account() -> None:
     with drive(working) as run:
         run.turn(TimeOutWorkflow())
