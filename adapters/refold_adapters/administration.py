@@ -7,7 +7,8 @@ from uuid import uuid4
 import attrs
 
 from refold import Turn, decide_turn, evolve, fold
-from refold.codec import decode_message
+from refold.codec import decode_events, decode_message
+from refold.events import WorkflowExecutionTerminated
 from refold.messages import StartWorkflow, TerminateWorkflow
 from refold_adapters.inspection import read_history
 from refold_adapters.other_runs import relays_of
@@ -16,7 +17,7 @@ from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFound
 from refold_adapters.turn_writes import commit_of
 
 
-def terminating(store: Store, row: RunRow, *, reason: str, identity: str) -> CommitTurn:
+def terminating(store: Store, row: RunRow, *, reason: str, identity: str, request_id: str = "") -> CommitTurn:
     """The write that ends a run from outside, as it stands now."""
     inbox = store.list_inbox(row.run_id)
     state = fold(read_history(store, row.run_id))
@@ -28,7 +29,7 @@ def terminating(store: Store, row: RunRow, *, reason: str, identity: str) -> Com
     after = state
     for event in events:
         after = evolve(after, event)
-    order = TerminateWorkflow(reason=reason, identity=identity)
+    order = TerminateWorkflow(reason=reason, identity=identity, request_id=request_id)
     (terminated,) = decide_turn(after, [order], at=max(store.clock.now_us(), state.at))
     number = state.turn + 1
     terminated = attrs.evolve(terminated, turn=number)
@@ -55,15 +56,20 @@ def terminating(store: Store, row: RunRow, *, reason: str, identity: str) -> Com
     )
 
 
-def terminate(store: Store, row: RunRow, *, reason: str, identity: str) -> RunRow:
+def terminate(store: Store, row: RunRow, *, reason: str, identity: str, request_id: str = "") -> RunRow:
     """Append the terminal turn to a run, whoever owns it, and return its row as it then is.
 
-    The turn of a worker that was under way at that moment is refused, and so are later outcomes of its activities.
+    The turn of a worker that was under way at that moment is refused, and so are later outcomes of its activities.  A repeated
+    ``request_id`` changes nothing.
     """
     while True:
         if row.closed_at is not None:
+            if request_id and _was_terminated_by(row, request_id):
+                return row
             raise WorkflowClosedError(row.workflow_id, row.run_id, row.status.value)
-        (outcome,) = store.apply([terminating(store, row, reason=reason, identity=identity)])
+        (outcome,) = store.apply(
+            [terminating(store, row, reason=reason, identity=identity, request_id=request_id)]
+        )
         found = store.find_run(row.workflow_id, row.run_id)
         if found is None:
             raise WorkflowNotFoundError(row.workflow_id, row.run_id)
@@ -71,3 +77,8 @@ def terminate(store: Store, row: RunRow, *, reason: str, identity: str) -> RunRo
             return found
         assert isinstance(outcome, Stale | Unseen), outcome
         row = found
+
+
+def _was_terminated_by(row: RunRow, request_id: str) -> bool:
+    (event,) = decode_events(row.closing_event or b"")
+    return isinstance(event, WorkflowExecutionTerminated) and event.request_id == request_id

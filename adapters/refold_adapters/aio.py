@@ -195,9 +195,9 @@ class AsyncWorkflowHandle(Generic[R_co]):
         """Ask the run to stop."""
         await asyncio.to_thread(self._handle.cancel, reason, request_id=request_id)
 
-    async def terminate(self, reason: str = "") -> None:
+    async def terminate(self, reason: str = "", *, request_id: str | None = None) -> None:
         """End the run at once, without asking its code."""
-        await asyncio.to_thread(self._handle.terminate, reason)
+        await asyncio.to_thread(self._handle.terminate, reason, request_id=request_id)
 
     async def describe(self) -> WorkflowDescription:
         """What is known of the run, and what it waits for."""

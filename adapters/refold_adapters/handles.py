@@ -327,10 +327,13 @@ class WorkflowHandle(Generic[R_co]):
 
     # Ends and questions ---------------------------------------------------------------------------------------------
 
-    def terminate(self, reason: str = "") -> None:
-        """End the run at once, without asking its code.  Raises RF5102, RF5103."""
+    def terminate(self, reason: str = "", *, request_id: str | None = None) -> None:
+        """End the run at once, without asking its code; a repeated ``request_id`` changes nothing.  Raises RF5102, RF5103."""
         row = self._row()
-        ended = ending_of(terminate(self._client.store, row, reason=reason, identity=self._client.identity))
+        store, identity = self._client.store, self._client.identity
+        ended = ending_of(
+            terminate(store, row, reason=reason, identity=identity, request_id=request_id or "")
+        )
         if ended is not None:
             self._client.closings.settle(ended)
 

@@ -143,12 +143,13 @@ class TimeOutWorkflow(Message):
 
 @attrs.frozen(kw_only=True)
 class TerminateWorkflow(Message):
-    """End the run without asking its code."""
+    """End the run without asking its code; ``request_id`` lets a repeated request be told from another."""
 
     alone = True
     reason: str = ""
     details: Sequence[Plain] = ()
     identity: str = ""
+    request_id: str = ""
 
 
 @attrs.frozen(kw_only=True)

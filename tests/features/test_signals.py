@@ -118,6 +118,17 @@ def test_a_repeated_request_id_of_a_signal_or_cancel_changes_nothing(
     client.closings.stop()
 
 
+def test_a_repeated_request_id_of_a_termination_changes_nothing(make_engine: MakeEngine) -> None:
+    handle = make_engine(workflows=[listen]).start(listen, 1, id="l")
+    handle.terminate("enough", request_id="r")
+    before = handle.history()
+    handle.terminate("enough", request_id="r")
+
+    assert before == handle.history()
+    with pytest.raises(WorkflowClosedError):
+        handle.terminate("enough", request_id="another")
+
+
 def test_hazard_23_signals_before_their_handler_are_kept_in_order(
     make_engine: MakeEngine, clock: ManualClock
 ) -> None:

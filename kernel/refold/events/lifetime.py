@@ -125,6 +125,7 @@ class WorkflowExecutionTerminated(HistoryEvent):
     reason: str = ""
     details: Sequence[Plain] = ()
     identity: str = ""
+    request_id: str = ""
 
 
 @attrs.frozen
