@@ -129,3 +129,12 @@ def test_a_message_ends_the_delay_of_a_start(make_engine: MakeEngine):
     handle = begin(engine, waiting, id="wf", start_delay_us=60 * SECOND)
     handle.signal(go)
     assert "gone" == handle.result(timeout=SOON)
+
+
+def test_the_time_of_a_run_is_no_timer_that_it_waits_for(make_engine: MakeEngine):
+    engine = make_engine(workflows=WORKFLOWS)
+    handle = begin(engine, waiting, id="wf", run_timeout_us=60 * SECOND)
+    while not handle.history():
+        pass
+    assert [0] == [seq for seq, _ in engine.store.list_timers(handle.run_id or "")]
+    assert [] == list(handle.describe().pending_timers)
