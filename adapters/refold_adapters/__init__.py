@@ -4,6 +4,7 @@ import importlib
 import typing
 
 from refold_adapters.activity_context import ActivityContext, ActivityInfo, activity_context
+from refold_adapters.activity_handles import ActivityHandle
 from refold_adapters.client import Client
 from refold_adapters.clocks import ManualClock, SystemClock
 from refold_adapters.engine import Engine
@@ -12,6 +13,7 @@ from refold_adapters.handles import QueryRejectCondition, WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import (
+    ActivityNotFoundError,
     ExecutionError,
     UnknownTypeError,
     WorkerStoppedError,
@@ -40,7 +42,9 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "ActivityContext",
+    "ActivityHandle",
     "ActivityInfo",
+    "ActivityNotFoundError",
     "AsyncClient",
     "AsyncWorkflowHandle",
     "AsyncWorkflowUpdateHandle",

@@ -31,12 +31,11 @@ class ActivityInfo:
     #: Microseconds since the epoch, by the store's clock: when the activity was first scheduled, and this attempt began.
     scheduled_at: int
     started_at: int
-    seq: int = 0
 
     @property
     def task_token(self) -> str:
         """What completes this attempt from outside: see :meth:`ActivityContext.complete_async`."""
-        return token_of(self.workflow_id, self.run_id, self.seq, self.attempt)
+        return token_of(self.workflow_id, self.run_id, self.activity_id, self.attempt)
 
     @property
     def idempotency_key(self) -> str:
@@ -48,9 +47,9 @@ class CompletedElsewhere(BaseException):
     """Unwinds an attempt whose outcome comes from outside; raised by ``complete_async`` only."""
 
 
-def token_of(workflow_id: str, run_id: str, seq: int, attempt: int) -> str:
+def token_of(workflow_id: str, run_id: str, activity_id: str, attempt: int) -> str:
     """A token that names one attempt."""
-    plain = json.dumps([workflow_id, run_id, seq, attempt], separators=(",", ":"))
+    plain = json.dumps([workflow_id, run_id, activity_id, attempt], separators=(",", ":"))
     return base64.urlsafe_b64encode(plain.encode()).decode()
 
 

@@ -26,6 +26,7 @@ from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold.payloads import encode
 from refold_adapters.acceptances import accept_write
+from refold_adapters.activity_handles import ActivityHandle, handle_of
 from refold_adapters.administration import terminating
 from refold_adapters.closings import Closings, Ending, ending_of
 from refold_adapters.handles import WorkflowHandle
@@ -51,7 +52,7 @@ from refold_adapters.runtime_errors import (
     WorkflowClosedError,
     WorkflowNotFoundError,
 )
-from refold_adapters.starting import StartKeywords, StartOptions
+from refold_adapters.starting import NotCreatedError, StartKeywords, StartOptions
 from refold_adapters.update_handles import WorkflowUpdateHandle
 from refold_adapters.update_waits import UpdateWait, WorkflowUpdateStage
 from refold_adapters.worker import Worker
@@ -70,10 +71,6 @@ class Begun:
     same_request: bool = False
     #: For the update that came with the start.
     wait: UpdateWait | None = None
-
-
-class NotCreatedError(Exception):
-    """A run of the workflow id was there already; never leaves this module."""
 
 
 class Client:
@@ -408,6 +405,10 @@ class Client:
                 return
             before = (page[-1].started_at, page[-1].run_id)
             left = None if left is None else left - len(page)
+
+    def activity(self, token_or_workflow_id: str, activity_id: str | None = None) -> ActivityHandle:
+        """A handle of one activity, by the token of an attempt or by the ids of workflow and activity; nothing is looked up yet."""
+        return handle_of(self, token_or_workflow_id, activity_id)
 
     # For handles ----------------------------------------------------------------------------------------------------
 

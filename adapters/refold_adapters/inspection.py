@@ -12,6 +12,7 @@ from refold.events import HistoryEvent
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.ports import RunRow, Store, TaskRow
 from refold_adapters.results import reason_in_words
+from refold_adapters.task_ends import CHECK
 from refold_adapters.turn_writes import DEADLINE
 
 
@@ -58,7 +59,7 @@ def describe(
         run=row,
         parked=reason_in_words(row.parked),
         pending_activities=store.list_tasks(row.run_id),
-        pending_timers=[timer for timer in store.list_timers(row.run_id) if timer[0] != DEADLINE],
+        pending_timers=[timer for timer in store.list_timers(row.run_id) if DEADLINE < timer[0] < CHECK],
         pending_messages=len(store.list_inbox(row.run_id)),
         waiting=waiting,
     )

@@ -238,7 +238,7 @@ class Runs:
         def claim(event: ActivityTaskScheduled) -> bool:
             if claimed is None:
                 return False
-            claimed[event.seq] = self._tasks.can_start(event)
+            claimed[event.seq] = self._tasks.can_start(event, live.task_queue)
             return claimed[event.seq]
 
         assert live.execution is not None

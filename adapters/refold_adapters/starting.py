@@ -164,3 +164,7 @@ def signal_message(
     return SignalWorkflow(
         signal_name=name, input=plain, identity=identity, request_id=request_id or uuid4().hex
     )
+
+
+class NotCreatedError(Exception):
+    """A run of the workflow id was there already; never leaves the client."""

@@ -98,9 +98,11 @@ class Tasks:
 
     # Beginning ------------------------------------------------------------------------------------------------------
 
-    def can_start(self, event: ActivityTaskScheduled) -> bool:
-        """Whether this worker has the code and a slot for an activity; takes the slot if so."""
+    def can_start(self, event: ActivityTaskScheduled, queue: str) -> bool:
+        """Whether this worker, which serves ``queue``, has the code and a slot for an activity; takes the slot if so."""
         if self.free <= 0 or event.activity_type not in self._registry.activities:
+            return False
+        if event.options and event.options.get("task_queue", queue) != queue:
             return False
         self.free -= 1
         return True
@@ -138,7 +140,6 @@ class Tasks:
             task_queue=queue,
             scheduled_at=event.at,
             started_at=self._clock.now_us(),
-            seq=event.seq,
         )
         attempt = self._attempt(event, info)
         self.free -= attempt.options.local
@@ -157,7 +158,6 @@ class Tasks:
             task_queue=row.task_queue,
             scheduled_at=row.scheduled_at,
             started_at=row.started_at or self._clock.now_us(),
-            seq=row.seq,
         )
         attempt = self._attempt(event, info, row)
         if row.cancel_requested:

@@ -1,0 +1,124 @@
+"""Activities from outside: completed by token or by id, paused, reset and changed, on each store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from queue import SimpleQueue
+
+import pytest
+
+from refold import ApplicationError, RetryPolicy, Workflow, activity, execute_activity, workflow
+from refold_adapters import (
+    ActivityNotFoundError,
+    Client,
+    Engine,
+    ManualClock,
+    Store,
+    WorkflowFailedError,
+    activity_context,
+)
+
+MakeEngine = Callable[..., Engine]
+SOON = timedelta(seconds=20)
+MINUTE_US = 60_000_000
+tokens: SimpleQueue[str] = SimpleQueue()
+
+
+@activity(
+    heartbeat_timeout=timedelta(minutes=1),
+    retry_policy=RetryPolicy(initial_interval=timedelta(0), maximum_attempts=2),
+)
+def asked_for() -> str:
+    context = activity_context()
+    tokens.put(context.info.task_token)
+    context.complete_async()
+
+
+@workflow
+def asks() -> Workflow[str]:
+    return (yield from asked_for())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(2000):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came true")
+
+
+def test_an_activity_is_completed_from_outside_by_its_token(make_engine: MakeEngine, store: Store) -> None:
+    handle = make_engine(workflows=[asks], activities=[asked_for]).start(asks, id="r")
+    outside = Client(store).activity(tokens.get(timeout=20))
+    assert not outside.heartbeat("half")
+    outside.complete("yes")
+    assert "yes" == handle.result(timeout=SOON)
+    with pytest.raises(ActivityNotFoundError, match="RF5121"):
+        outside.complete("again")
+
+
+def test_an_activity_is_completed_from_outside_by_its_ids(make_engine: MakeEngine, store: Store) -> None:
+    handle = make_engine(workflows=[asks], activities=[asked_for]).start(asks, id="r")
+    tokens.get(timeout=20)
+    (task,) = handle.describe().pending_activities
+    Client(store).activity("r", str(task.seq)).complete("yes")
+    assert "yes" == handle.result(timeout=SOON)
+
+
+def test_a_failure_from_outside_is_tried_again_as_the_policy_says(
+    make_engine: MakeEngine, store: Store
+) -> None:
+    handle = make_engine(workflows=[asks], activities=[asked_for]).start(asks, id="r")
+    client = Client(store)
+    first = tokens.get(timeout=20)
+    client.activity(first).fail(ApplicationError("no"))
+    second = tokens.get(timeout=20)
+    with pytest.raises(ActivityNotFoundError):
+        client.activity(first).complete("late")
+    client.activity(second).fail(ApplicationError("never", type="Never"))
+    with pytest.raises(WorkflowFailedError, match="never"):
+        handle.result(timeout=SOON)
+
+
+def test_an_attempt_left_to_somebody_outside_times_out_when_it_falls_silent(
+    make_engine: MakeEngine, store: Store, clock: ManualClock
+) -> None:
+    handle = make_engine(workflows=[asks], activities=[asked_for]).start(asks, id="r")
+    tokens.get(timeout=20)
+    until(lambda: handle.describe().pending_activities[0].owner == -1)
+    clock.advance(MINUTE_US)
+    Client(store).activity(tokens.get(timeout=20)).complete("of the second attempt")
+    assert "of the second attempt" == handle.result(timeout=SOON)
+
+
+def test_a_text_that_is_no_token_is_refused(store: Store) -> None:
+    with pytest.raises(ActivityNotFoundError, match="RF5121"):
+        Client(store).activity("no token")
+
+
+@workflow
+def calls_far() -> Workflow[int]:
+    return (yield from execute_activity("far", result_type=int, task_queue="far"))
+
+
+def test_an_activity_is_paused_changed_and_let_go_on(make_engine: MakeEngine, store: Store) -> None:
+    """While it is paused no worker takes it up; its new queue is that of the engine, which knows it."""
+
+    @activity(name="far")
+    def far() -> int:
+        return activity_context().info.attempt
+
+    handle = make_engine(workflows=[calls_far], activities=[far]).start(calls_far, id="r")
+    until(lambda: len(handle.describe().pending_activities) == 1)
+    (task,) = handle.describe().pending_activities
+    one = Client(store).activity("r", str(task.seq))
+    one.pause()
+    assert one.describe().paused
+    assert "default" == one.update_options(task_queue="default").task_queue
+    one.reset(forget_heartbeat=True)
+    assert "default" == one.describe().task_queue
+    one.unpause()
+    assert 1 == handle.result(timeout=SOON)
