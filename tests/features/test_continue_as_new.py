@@ -10,6 +10,7 @@ import pytest
 from refold import Signal, Workflow, activity, continue_as_new, info, workflow
 from refold_adapters import ManualClock, RunStatus, Worker
 from refold_adapters.ports import Store
+from refold_adapters.results import next_run_of
 from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by, kinds
 
 news = Signal("news", str)
@@ -94,10 +95,8 @@ def test_each_run_of_a_chain_names_the_first_and_the_one_before(make_engine: Mak
     first = engine.start(counting, 2, id="chain")
     first.result(timeout=SOON)
     chain = [first.run_id]
-    while (closed := engine.handle("chain", chain[-1]).history()[-1]).terminal and hasattr(
-        closed, "new_run_id"
-    ):
-        chain.append(closed.new_run_id)
+    while (closed := engine.row("chain", chain[-1]).closing_event) and (after := next_run_of(closed)):
+        chain.append(after)
     assert 3 == len(chain)
     for before, after in pairwise(chain):
         started = engine.handle("chain", after).history()[0]
