@@ -34,6 +34,7 @@ from refold_adapters.stores import open_store
 from refold_adapters.update_handles import WorkflowUpdateHandle
 from refold_adapters.update_waits import WorkflowUpdateStage
 from refold_adapters.worker import Worker
+from refold_adapters.worker_options import VersioningBehavior
 
 if typing.TYPE_CHECKING:
     from refold_adapters.aio import AsyncClient, AsyncWorkflowHandle, AsyncWorkflowUpdateHandle
@@ -62,6 +63,7 @@ __all__ = [
     "StoreError",
     "SystemClock",
     "UnknownTypeError",
+    "VersioningBehavior",
     "Worker",
     "WorkerStoppedError",
     "WorkflowAlreadyStartedError",

@@ -6,7 +6,7 @@ its commit; otherwise they go into the run's inbox in the store, where any worke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
@@ -29,6 +29,7 @@ from refold_adapters.acceptances import accept_write
 from refold_adapters.activity_handles import ActivityHandle, handle_of
 from refold_adapters.administration import terminating
 from refold_adapters.closings import Closings, Ending, ending_of
+from refold_adapters.finding import Finder
 from refold_adapters.handles import WorkflowHandle
 from refold_adapters.ports import (
     Accepted,
@@ -40,7 +41,6 @@ from refold_adapters.ports import (
     Exists,
     NotFound,
     Outcome,
-    RunFilter,
     RunRow,
     RunStatus,
     Store,
@@ -73,7 +73,7 @@ class Begun:
     wait: UpdateWait | None = None
 
 
-class Client:
+class Client(Finder):
     """Starts workflows and gets handles of them; safe to use from several threads."""
 
     def __init__(
@@ -251,7 +251,9 @@ class Client:
         self, creation: CreateRun, message: StartWorkflow, more: Sequence[Message] = ()
     ) -> Sequence[Outcome]:
         worker = self._local_worker
-        here = worker is not None and worker.can_run(creation.workflow_type, creation.task_queue)
+        here = worker is not None and worker.can_run(
+            creation.workflow_type, creation.task_queue, creation.build_id
+        )
         if worker is not None and here and not creation.ready_at:
             return [future.result() for future in worker.submit_start(creation, message, *more)]
         return self.store.apply(self._creating(creation, message, more))
@@ -377,35 +379,6 @@ class Client:
             self, workflow_id, run_id or first_run_id, result_type, first_run_id=first_run_id
         )
 
-    def list(
-        self,
-        *,
-        workflow_id: str | None = None,
-        workflow_type: str | None = None,
-        statuses: Sequence[RunStatus] | None = None,
-        parked: bool | None = None,
-        limit: int | None = None,
-    ) -> Iterator[RunRow]:
-        """Runs, newest first, read page by page."""
-        before: tuple[int, str] | None = None
-        left = limit
-        while left is None or left > 0:
-            page = self.store.list_runs(
-                RunFilter(
-                    workflow_id=workflow_id,
-                    workflow_type=workflow_type,
-                    statuses=statuses,
-                    parked=parked,
-                    limit=min(200, left if left is not None else 200),
-                    before=before,
-                )
-            )
-            yield from page
-            if not page:
-                return
-            before = (page[-1].started_at, page[-1].run_id)
-            left = None if left is None else left - len(page)
-
     def activity(self, token_or_workflow_id: str, activity_id: str | None = None) -> ActivityHandle:
         """A handle of one activity, by the token of an attempt or by the ids of workflow and activity; nothing is looked up yet."""
         return handle_of(self, token_or_workflow_id, activity_id)
@@ -430,7 +403,7 @@ class Client:
             outcome = self.store.apply([accept_write(workflow_id, run_id, message)])[0]
         match outcome:
             case NotFound():
-                raise WorkflowNotFoundError(workflow_id, run_id)
+                raise WorkflowNotFoundError(workflow_id, run_id, deleted=outcome.deleted_at is not None)
             case Closed():
                 raise WorkflowClosedError(workflow_id, outcome.run_id, outcome.status.value)
             case _:

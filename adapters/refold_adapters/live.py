@@ -9,7 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from refold import Execution, Turn
-from refold.messages import Message, TimeOutWorkflow
+from refold.messages import Message, StartWorkflow, TimeOutWorkflow
 from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, Write
 from refold_adapters.tasks import Ended
 from refold_adapters.update_news import UpdateNews
@@ -67,6 +67,12 @@ class LiveRun:
     redos: int = 0
     #: Its last turn is made and is only to be committed: whatever still comes waits in the store, and ends up undelivered.
     is_closing: bool = False
+
+    def pin(self, build_id: str | None) -> None:
+        """If it is to start, it belongs to that build, unless its starter has chosen one."""
+        first = self.messages[0] if self.messages else None
+        if build_id is not None and isinstance(first, StartWorkflow) and first.build_id is None:
+            self.messages[0] = attrs.evolve(first, build_id=build_id)
 
     def begin_anew(self) -> None:
         """The turn is committed: the next one is made of what comes from now on."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from refold import Turn
 from refold.events import (
     HistoryEvent,
     UpsertWorkflowSearchAttributes,
@@ -21,7 +22,8 @@ from refold.events import (
 )
 from refold.payloads import Plain
 from refold.search_attributes import SearchAttributeKind, changed
-from refold_adapters.ports import Properties, RunRow
+from refold_adapters.live import LiveRun
+from refold_adapters.ports import Properties, RunRow, Store
 from refold_adapters.ports.conditions import Scalar, Term, TermKind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,11 +60,13 @@ def properties_after(row: RunRow | None, events: Sequence[HistoryEvent]) -> Prop
     return Properties(_bytes(memo), _bytes(found), tuple(terms_of(found))) if touched else None
 
 
-def changes_properties(events: Iterable[HistoryEvent]) -> bool:
-    """Whether a turn changes the memo or the search attributes."""
-    return any(
-        isinstance(event, WorkflowPropertiesModified | UpsertWorkflowSearchAttributes) for event in events
-    )
+def properties_with(live: LiveRun, turn: Turn, store: Store) -> Properties | None:
+    """What a store keeps of a run with its next turn; None where the turn changes nothing of it, which is not looked up."""
+    for event in turn.events:
+        if isinstance(event, WorkflowPropertiesModified | UpsertWorkflowSearchAttributes):
+            row = None if live.creation is not None else store.find_run(live.workflow_id, live.run_id)
+            return properties_after(row, turn.events)
+    return None
 
 
 def memo_of(row: RunRow) -> dict[str, Plain]:

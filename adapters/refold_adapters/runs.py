@@ -9,7 +9,6 @@ away, and whatever its turn was made of goes back to the store or into the next 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from refold_adapters.live import REDOS_MAX, TAKEOVERS_MAX, Leftover, LiveRun, Ma
 from refold_adapters.loading import load
 from refold_adapters.looking_after import begin_local, look_after, need_known_activities
 from refold_adapters.other_runs import others_of
+from refold_adapters.parking import parking
 from refold_adapters.ports import (
     Closed,
     Committed,
@@ -38,15 +38,14 @@ from refold_adapters.ports import (
     Exists,
     InboxMessage,
     Outcome,
-    ParkRun,
     ReadyRun,
     Refusal,
     ReleaseRuns,
-    RunStatus,
     Store,
     Unseen,
     Write,
 )
+from refold_adapters.properties import properties_with
 from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.task_ends import CHECK
@@ -54,6 +53,7 @@ from refold_adapters.tasks import Ended, Tasks, outcome_write
 from refold_adapters.turn_writes import DEADLINE, commit_of, is_local, task_queue_of
 from refold_adapters.update_news import UpdateNews, encode_refusal, news_in, refusal_of
 from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
+from refold_adapters.worker_options import Builds
 
 logger = logging.getLogger("refold.worker")
 workflow_logger = logging.getLogger("refold.workflow")
@@ -82,6 +82,7 @@ class Runs:
         self._on_update = on_update
         self._decode = event_decoder()
         self.token = 0
+        self.builds = Builds()
         #: A session is never there twice, so with its token these make tokens of turns that are never there twice.
         self._numbers = count(1)
         self._cache: OrderedDict[str, LiveRun] = OrderedDict()
@@ -190,6 +191,7 @@ class Runs:
             live.choose()
             if not live.messages:
                 return None
+            live.pin(self.builds.pin_to)
             turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
             if turn.events:
                 need_known_activities(self._registry, live, turn, every=self._fail_unknown_types)
@@ -256,6 +258,7 @@ class Runs:
             undelivered=undelivered_events(turn, others.lost),
             next=others.next,
             relays=others.relays,
+            properties=properties_with(live, turn, self._store),
         )
 
     def _load(self, live: LiveRun) -> Execution:
@@ -297,20 +300,17 @@ class Runs:
         """The turn cannot be made: what it was made of goes back to the store, and the run is parked, with the reason."""
         self.drop(live)
         self._give_back(live, self.leftovers)
-        is_stranger = (
-            isinstance(error, UnknownTypeError) and live.workflow_type not in self._registry.workflows
-        )
-        if is_stranger and not self._fail_unknown_types:
+        if error.code == "RF3008":
+            return  # it was paused: all of it waits in the store
+        is_unknown = isinstance(error, UnknownTypeError) and not self._fail_unknown_types
+        if is_unknown and live.workflow_type not in self._registry.workflows:
             self.strangers[live.run_id] = True
             logger.warning("%s", error, extra=live.log_fields)
             self.leftovers.append((ReleaseRuns(token=self.token, run_ids=(live.run_id,)), None))
             return
-        logger.error("workflow %s is parked\n%s", live.workflow_id, error, extra=live.log_fields)
-        reason = json.dumps({"code": error.code, "message": str(error), "where": error.where}).encode()
-        self.leftovers.append((ParkRun(token=self.token, run_id=live.run_id, reason=reason), None))
-        self.parked.append(
-            Ending(live.workflow_id, live.run_id, live.workflow_type, RunStatus.RUNNING, None, reason)
-        )
+        park, ending = parking(self.token, live, error)
+        self.leftovers.append((park, None))
+        self.parked.append(ending)
 
     def _give_back(self, live: LiveRun, leftovers: list[Leftover]) -> None:
         """Put what is only in memory into the store: the start, clients' messages, outcomes of attempts."""
@@ -348,6 +348,7 @@ class Runs:
             self._undo(made)
             self.drop(live)
             self._give_back(live, self.leftovers)
+            self.look_again = True
 
     def _committed(self, made: Made) -> None:
         live, turn = made.live, made.turn

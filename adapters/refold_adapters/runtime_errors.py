@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "RF5112": "An activity cannot run in another process",
     "RF5113": "An option of the worker is not acceptable",
     "RF5114": "A query of a list has no meaning",
+    "RF5115": "A run cannot begin anew at that turn",
     "RF5120": "The worker of an attempt was lost, and the activity may not begin again",
     "RF5121": "There is no such activity",
     "RF5130": "The handler of the update failed",
@@ -55,12 +56,12 @@ class WorkflowAlreadyStartedError(ExecutionError):
 class WorkflowNotFoundError(ExecutionError):
     """There is no such run (RF5102)."""
 
-    def __init__(self, workflow_id: str, run_id: str | None = None) -> None:
+    def __init__(self, workflow_id: str, run_id: str | None = None, *, deleted: bool = False) -> None:
         run = "" if run_id is None else f" with run id {run_id!r}"
         super().__init__(
             "RF5102",
             f"there is no workflow {workflow_id!r}{run}",
-            why="it was never started in this store",
+            why="it was deleted" if deleted else "it was never started in this store, or was deleted",
             fix="check the id and the store; `refold list` shows what is there",
         )
 

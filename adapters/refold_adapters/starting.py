@@ -19,6 +19,7 @@ from refold.payloads import Plain, encode
 from refold.policies import microseconds
 from refold.search_attributes import plain_search_attributes
 from refold_adapters.ports import CreateRun, RunStatus
+from refold_adapters.properties import properties_of
 from refold_adapters.runtime_errors import ExecutionError
 
 _CLOSED = tuple(status for status in RunStatus if status is not RunStatus.RUNNING)
@@ -140,6 +141,8 @@ class StartOptions:
             request_id=self.request_id or run_id,
             blocked_by=BLOCKED_BY[self.id_reuse_policy],
             ready_at=0 if delay_us is None else now + delay_us,
+            build_id=self.build_id,
+            properties=properties_of(message.memo, message.search_attributes),
         )
         return creation, message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 from refold import Turn
 from refold.carry import deadline_of
@@ -22,12 +23,24 @@ from refold.events import (
     WorkflowExecutionCompleted,
     WorkflowExecutionContinuedAsNew,
     WorkflowExecutionFailed,
+    WorkflowExecutionOptionsUpdated,
+    WorkflowExecutionPaused,
     WorkflowExecutionStarted,
     WorkflowExecutionTerminated,
     WorkflowExecutionTimedOut,
+    WorkflowExecutionUnpaused,
 )
 from refold.messages import ReportActivityCanceled
-from refold_adapters.ports import CancelTask, Closing, CommitTurn, NewTask, NextRun, Relay, RunStatus
+from refold_adapters.ports import (
+    CancelTask,
+    Closing,
+    CommitTurn,
+    NewTask,
+    NextRun,
+    Properties,
+    Relay,
+    RunStatus,
+)
 from refold_adapters.task_ends import CHECK, CHECK_LOCAL, LOCAL_CHECK_US, first_check
 
 _STATUS: dict[type[HistoryEvent], RunStatus] = {
@@ -89,6 +102,30 @@ def is_local(event: ActivityTaskScheduled) -> bool:
     return bool(event.options and event.options.get("local"))
 
 
+class Standing(TypedDict, total=False):
+    """What a turn changes of how a run stands, as far as it does."""
+
+    paused: bool
+    build_id: str | None
+
+
+def _standing_after(turn: Turn) -> Standing:
+    standing = Standing()
+    for event in turn.events:
+        match event:
+            case WorkflowExecutionStarted():
+                standing["build_id"] = event.build_id
+            case WorkflowExecutionPaused() | WorkflowExecutionUnpaused():
+                standing["paused"] = isinstance(event, WorkflowExecutionPaused)
+            case WorkflowExecutionOptionsUpdated():
+                standing["build_id"] = event.options.get("build_id", standing.get("build_id"))
+            case _ if not event.message:
+                break
+            case _:
+                pass  # another message to its code
+    return standing
+
+
 def commit_of(
     turn: Turn,
     *,
@@ -103,11 +140,11 @@ def commit_of(
     undelivered: Sequence[HistoryEvent] = (),
     next: NextRun | None = None,
     relays: Sequence[Relay] = (),
+    properties: Properties | None = None,
 ) -> CommitTurn:
     """The write that appends ``turn``; ``claim`` says which new activity tasks the committing session runs at once.
 
-    ``undelivered`` are events that stand behind the terminal event of a closing turn; ``next`` and ``relays`` are what it does to
-    other runs.
+    ``undelivered`` are events behind the terminal event of a closing turn; ``next`` and ``relays`` are what it does to other runs.
     """
     lines: list[bytes] = []
     closing: Closing | None = None
@@ -158,4 +195,6 @@ def commit_of(
         closing=closing,
         next=next,
         relays=tuple(relays),
+        properties=properties,
+        **_standing_after(turn),
     )

@@ -50,17 +50,15 @@ from refold_adapters.ports import (
     Write,
 )
 from refold_adapters.registry import Registry
+from refold_adapters.retention import Retention
 from refold_adapters.runs import Runs
 from refold_adapters.runtime_errors import WorkerStoppedError
 from refold_adapters.sessions import Session, host_name
 from refold_adapters.store_errors import StoreError
 from refold_adapters.tasks import Ended, Tasks, heartbeat_write, outcome_write
-from refold_adapters.worker_options import check_options
+from refold_adapters.worker_options import POLL_SECONDS, Builds, VersioningBehavior, check_options
 
 logger = logging.getLogger("refold.worker")
-
-#: How often another process's writes are looked for.
-POLL_SECONDS = 0.05
 
 
 class Worker:
@@ -69,6 +67,8 @@ class Worker:
     ``max_concurrent_activities`` is the number of attempts at a time, ``max_concurrent_workflow_turns`` the number of turns in one
     commit, ``max_cached_workflows`` the number of runs kept in memory.  ``lease`` bounds how long the work of a worker that died
     without a trace waits for another one.  With ``fail_unknown_types`` a type that this worker does not know parks its run at once.
+    ``build_id`` names its code: runs that it begins are pinned to it, unless ``versioning_behavior`` is ``AUTO_UPGRADE``, and it runs
+    none that is pinned to a build which it neither is nor ``serves``.  ``retention`` is how long closed runs are kept (None: for ever).
     """
 
     def __init__(
@@ -86,10 +86,13 @@ class Worker:
         lease: timedelta = timedelta(seconds=10),
         fail_unknown_types: bool = False,
         closings: Closings | None = None,
+        build_id: str | None = None,
+        serves: Sequence[str] = (),
+        versioning_behavior: VersioningBehavior = VersioningBehavior.PINNED,
+        retention: timedelta | None = None,
     ) -> None:
-        max_activity_processes = (
-            os.cpu_count() or 1 if max_activity_processes is None else max_activity_processes
-        )
+        if max_activity_processes is None:
+            max_activity_processes = os.cpu_count() or 1
         check_options(
             lease,
             max_concurrent_activities=max_concurrent_activities,
@@ -125,6 +128,8 @@ class Worker:
             on_ended=self._closings.settle,
             on_update=self._closings.updates.tell,
         )
+        self._runs.builds = Builds.checked(build_id, serves, versioning_behavior)
+        self._retention = Retention(store, retention)
         self._session = Session(store, self.identity, lease)
         self._writes: list[tuple[Write, Callable[[Outcome], None]]] = []
         #: Whether to look at the store, and whether it was written to from elsewhere since the last look.
@@ -134,7 +139,6 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._draining = threading.Event()
         self._stopped = threading.Event()
-        self._drained_at: float | None = None
 
     # Life -----------------------------------------------------------------------------------------------------------
 
@@ -236,13 +240,10 @@ class Worker:
         elif not (self._baton.is_free and self._tasks.lend_thread(partial(self._drive_in_thread, item))):
             self._baton.put(item)
 
-    def can_run(self, workflow_type: str, task_queue: str) -> bool:
+    def can_run(self, workflow_type: str, task_queue: str, build_id: str | None = None) -> bool:
         """Whether this worker would run such a workflow."""
-        return (
-            task_queue == self.task_queue
-            and workflow_type in self.registry.workflows
-            and not self._draining.is_set()
-        )
+        is_its = task_queue == self.task_queue and build_id in (None, *self._runs.builds.served)
+        return is_its and workflow_type in self.registry.workflows and not self._draining.is_set()
 
     def _runs_here(self, run_id: str) -> bool:
         return self._runs.is_live(run_id)
@@ -250,10 +251,7 @@ class Worker:
     def _store_changed(self) -> None:
         if not self._baton.is_held_here:
             self._behind = True  # at once: what is sent next goes behind what was just written
-            self._baton.put(self._look_at_store)
-
-    def _look_at_store(self) -> None:
-        self._look = True
+            self._baton.put(self._look_after)
 
     def _attempt_ended(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
         self._baton.put(partial(self._on_attempt_ended, attempt, outcome))
@@ -310,7 +308,7 @@ class Worker:
         if isinstance(outcome, Refused):
             self._route(self._tasks.stopped(ended.attempt))
 
-    def _look_after(self, _: Outcome) -> None:
+    def _look_after(self, _: Outcome | None = None) -> None:
         self._look = True
 
     def _on_heartbeat(self, attempt: Attempt, *, anew: bool) -> None:
@@ -342,6 +340,7 @@ class Worker:
                 self._claim()
             self._commit_round()
             self._runs.evict()
+            self._retention.sweep_if_due()
         except StoreError as error:
             self._pause(error)
 
@@ -353,7 +352,7 @@ class Worker:
             self._look = self._look or self._due() or self.store.changed_elsewhere()
 
     def _due(self) -> bool:
-        due = self.store.next_due_at(self._queues, self._session.token)
+        due = self.store.next_due_at(self._queues, self._session.token, self._runs.builds.served)
         return due is not None and due <= self.store.clock.now_us()
 
     def _sleep_seconds(self) -> float:
@@ -373,10 +372,12 @@ class Worker:
     def _claim(self) -> None:
         """Take what the store has for this worker."""
         self._look = self._behind = False
-        token = self._session.token
+        token, builds = self._session.token, self._runs.builds.served
         strangers = tuple(self._runs.strangers)
         writes: list[Write] = [
-            ClaimRuns(token=token, task_queues=self._queues, limit=self._max_turns, exclude=strangers)
+            ClaimRuns(
+                token=token, task_queues=self._queues, limit=self._max_turns, exclude=strangers, builds=builds
+            )
         ]
         if (free := self._tasks.free) > 0:
             types = tuple(self.registry.activities)
@@ -396,7 +397,7 @@ class Worker:
                     return
         # What is due already and was not claimed now waits for a slot, or is not for this worker: it is looked for again
         # when a slot is free or the store changes, and at every idle poll.
-        due = self.store.next_due_at(self._queues, token)
+        due = self.store.next_due_at(self._queues, token, builds)
         self._next_due = due if due is not None and due > self.store.clock.now_us() else None
 
     def _commit_round(self) -> None:
@@ -420,9 +421,7 @@ class Worker:
         for one in made:
             self._runs.settle(one, outcomes[position : position + len(one.writes)])
             position += len(one.writes)
-        if self._runs.look_again:
-            self._runs.look_again = False
-            self._look = True
+        self._look, self._runs.look_again = self._look or self._runs.look_again, False
         if any(isinstance(outcome, Fenced) for outcome in outcomes) and not self._session.renew():
             self._lost_session()
 

@@ -1,0 +1,55 @@
+"""The part of a client that finds runs: lists, counts, and what is done to all that are found.
+
+One rule: the same conditions find the same runs, whatever is then done with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from refold_adapters.ports import RunFilter, RunRow, RunStatus, Store, UnparkRuns
+from refold_adapters.visibility import pages, parse_query
+
+
+class Finder:
+    """Finds the runs of a store."""
+
+    store: Store
+
+    def list(
+        self,
+        query: str = "",
+        *,
+        workflow_id: str | None = None,
+        workflow_type: str | None = None,
+        task_queue: str | None = None,
+        statuses: Sequence[RunStatus] | None = None,
+        parked: bool | None = None,
+        limit: int | None = None,
+    ) -> Iterator[RunRow]:
+        """Runs, newest first, read page by page; all conditions must hold.
+
+        A ``query`` is such as ``Customer = 'acme' AND StartTime > '2026-01-31T12:00:00Z'`` (RF5114 where it has no meaning).
+        """
+        wanted = RunFilter(
+            workflow_id=workflow_id,
+            workflow_type=workflow_type,
+            task_queue=task_queue,
+            statuses=statuses,
+            parked=parked,
+            where=parse_query(query) if query else None,
+        )
+        return pages(self.store, wanted, limit)
+
+    def count(self, query: str = "", **conditions: Any) -> int:
+        """How many runs there are; conditions as for :meth:`list`."""
+        where = parse_query(query) if query else None
+        return self.store.count_runs(RunFilter(where=where, **conditions))
+
+    def retry(self, query: str = "", *, dry_run: bool = False, **conditions: Any) -> Sequence[RunRow]:
+        """Let parked runs be tried again, and return them; with ``dry_run`` they are only returned.  Conditions as for :meth:`list`."""
+        rows = tuple(self.list(query, **{**conditions, "parked": True}))
+        if rows and not dry_run:
+            self.store.apply([UnparkRuns(run_ids=[row.run_id for row in rows])])
+        return rows

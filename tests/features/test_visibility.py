@@ -1,0 +1,61 @@
+"""Memo and search attributes are seen in lists, and runs are found by them, on every store."""
+
+from __future__ import annotations
+
+import pytest
+
+from refold_adapters import Client, ExecutionError
+from refold_adapters.properties import memo_of, search_attributes_of
+from tests.features.operating import amount, charge, customer, labelled, passes, turnstile
+from tests.runtime.conftest import MakeEngine
+
+
+def ids(client: Client, query: str) -> list[str]:
+    found = sorted(row.workflow_id for row in client.list(query))
+    assert len(found) == client.count(query)
+    return found
+
+
+def test_runs_are_found_by_the_search_attributes_they_were_started_with(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    for number, name in enumerate(("acme", "acme", "zeta")):
+        engine.start(
+            turnstile,
+            1,
+            id=f"gate-{number}",
+            memo={"number": number},
+            search_attributes=[customer.value_set(name), amount.value_set(number)],
+        )
+    assert ["gate-0", "gate-1"] == ids(engine, "Customer = 'acme'")
+    assert ["gate-1"] == ids(engine, "Customer = 'acme' AND Amount > 0")
+    assert ["gate-2"] == ids(engine, "NOT Customer IN ('acme', 'other')")
+    assert ["gate-0", "gate-1", "gate-2"] == ids(
+        engine, "Customer STARTS_WITH '' AND WorkflowType = 'turnstile'"
+    )
+    (row,) = engine.list("Amount BETWEEN 2 AND 9")
+    assert {"number": 2} == memo_of(row)
+    assert "zeta" == customer.value_in(search_attributes_of(row))
+
+
+def test_what_code_upserts_is_found_and_what_it_takes_away_is_not(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[labelled])
+    handle = engine.start(labelled, "acme", id="label")
+    assert ["label"] == ids(engine, "Customer = 'acme' AND Amount = 3")
+    assert {"note": "for acme"} == memo_of(handle.describe().run)
+    handle.signal(passes, "go")
+    assert ["label"] == ids(engine, "Customer = 'acme' AND Amount IS NULL")
+    assert [] == ids(engine, "Amount = 3")
+
+
+def test_a_list_is_read_page_by_page_and_in_full(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    for number in range(205):
+        engine.start(turnstile, 1, id=f"gate-{number}", search_attributes=[amount.value_set(number % 2)])
+    assert 103 == len(list(engine.list("Amount = 0"))) == engine.count("Amount = 0")
+    assert 5 == len(list(engine.list("Amount = 0", limit=5)))
+
+
+def test_a_query_without_meaning_is_refused(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    with pytest.raises(ExecutionError, match="RF5114"):
+        engine.count("Customer =")
