@@ -168,9 +168,7 @@ def commit_of(
                 timers.append((event.seq, event.fire_at))
             case WorkflowExecutionStarted() if (deadline := deadline_of(event)) is not None:
                 timers.append((DEADLINE, deadline))
-            case TimerFired():
-                removed_timers.append(event.seq)
-            case TimerCanceled() if event.event_id in asked:
+            case TimerFired() | TimerCanceled() if event.external or event.event_id in asked:
                 removed_timers.append(event.seq)
             case ActivityTaskCancelRequested() if event.event_id in asked:
                 cancel_tasks.append(_cancel_of(event))
