@@ -95,6 +95,8 @@ class Tasks:
         #: ``(due, order, attempt, timeout type)``, earliest first; entries of ended attempts are passed over.
         self._limits: list[tuple[int, int, Attempt, str]] = []
         self._order = 0
+        #: Attempts that were given up with all others, whose details may not be recorded yet.
+        self._given_up: list[Attempt] = []
 
     # Beginning ------------------------------------------------------------------------------------------------------
 
@@ -351,6 +353,8 @@ class Tasks:
         for key in [key for key in self._running if run_id is None or key[0] == run_id]:
             attempt = self._running.pop(key)
             attempt.abandoned = True
+            if run_id is None and attempt.flushes:
+                self._given_up.append(attempt)
             attempt.context.request_cancellation()
 
     def abandon_one(self, run_id: str, seq: int) -> None:
@@ -369,7 +373,7 @@ class Tasks:
         """The details that were held back so far, as writes."""
         return [
             heartbeat_write(token, attempt)
-            for attempt in self._running.values()
+            for attempt in (*self._given_up, *self._running.values())
             if attempt.flushes and not attempt.options.local
         ]
 

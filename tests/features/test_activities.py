@@ -250,6 +250,27 @@ def test_hazard_42_details_reach_the_next_attempt_after_the_worker_is_lost(
     assert [2, 7] == handle.result(timeout=SOON)
 
 
+def test_hazard_42_held_back_details_are_recorded_when_the_worker_gives_the_attempt_up(
+    make_engine: MakeEngine, stage: Stage
+) -> None:
+    @activity(name="counts")
+    def counts() -> list[int]:
+        context = activity_context()
+        if context.info.attempt == 1:
+            for number in range(10):
+                context.heartbeat(number)
+            stage.enter("beaten")
+            assert stage.door.wait(20)
+        return list(context.last_heartbeat_details)
+
+    engine = make_engine(workflows=[resumes], activities=[counts])
+    handle = engine.start(resumes, id="r")
+    stage.wait_until_entered()
+    engine.worker.shutdown(grace=timedelta(0))
+    make_engine(workflows=[resumes], activities=[counts])
+    assert [9] == handle.result(timeout=SOON)
+
+
 def _lose_a_worker_with_an_attempt(
     store: Store, run_id: str, details: bytes | None, workflows: list[object]
 ) -> None:

@@ -11,6 +11,7 @@ from refold_adapters.ports import (
     CancelTask,
     ChangeTask,
     Committed,
+    ConsumeMessages,
     DetachTask,
     Done,
     FinishTask,
@@ -311,3 +312,19 @@ class TaskContract(StoreHarness):
         assert Done() == self.one(ChangeTask(run_id="run-1", seq=1, forget_heartbeat=True))
         (found,) = self.claim_tasks(token)
         assert None is found.heartbeat
+
+    def test_timers_are_put_in_place_of_those_that_were_heard(self) -> None:
+        """Without a turn: the run has work again when they are due."""
+        token = self.session()
+        self.begin(token)
+        now = self.clock.now_us()
+        assert Committed() == self.one(evolve(turn(token, "run-1", 2), timers=((5, now),)))
+        again = ConsumeMessages(
+            token=token, run_id="run-1", message_ids=(), timers=(5,), new_timers=((5, now + 7),)
+        )
+        assert Done() == self.one(again)
+        assert [(5, now + 7)] == self.store.list_timers("run-1")
+        assert [] == self.claim(token)
+        self.clock.advance(7)
+        (ready,) = self.claim(token)
+        assert [5] == ready.due_timers
