@@ -488,14 +488,14 @@ def test_hazard_46_a_late_cancel_hits_no_other_attempt(make_engine: MakeEngine, 
     assert [False] * 20 == engine.run(races, id="r")
 
 
-@pytest.mark.parametrize("value", [None, "", b"", [], {}, 0, False], ids=repr)
+@pytest.mark.parametrize("value", [None, "", [], {}, 0, False], ids=repr)
 def test_hazard_47_a_result_that_is_empty_is_a_result(make_engine: MakeEngine, value: object) -> None:
     calls: list[object] = []
 
     @activity
     def gives() -> object:
         calls.append(value)
-        return None if isinstance(value, bytes) else value
+        return value
 
     @workflow
     def takes() -> Workflow[object]:
@@ -503,9 +503,9 @@ def test_hazard_47_a_result_that_is_empty_is_a_result(make_engine: MakeEngine, v
         yield from sleep(timedelta(0))
         return result
 
-    assert (None if isinstance(value, bytes) else value) == make_engine(
-        workflows=[takes], activities=[gives], max_cached_workflows=0
-    ).run(takes, id="r")
+    assert value == make_engine(workflows=[takes], activities=[gives], max_cached_workflows=0).run(
+        takes, id="r"
+    )
     assert [value] == calls
 
 
