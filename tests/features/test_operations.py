@@ -9,6 +9,7 @@ import pytest
 from refold import Workflow, workflow
 from refold.events import WorkflowExecutionPaused, WorkflowExecutionUnpaused
 from refold_adapters import (
+    Client,
     ManualClock,
     RunStatus,
     Store,
@@ -18,6 +19,7 @@ from refold_adapters import (
     WorkflowNotFoundError,
     WorkflowParkedError,
 )
+from refold_adapters.ports import CommitTurn, Stale
 from tests.features.operating import charge, napping, passes, seen, turnstile
 from tests.runtime.conftest import MakeEngine
 
@@ -161,3 +163,30 @@ def _allow() -> object:
     from refold import WorkflowIDReusePolicy
 
     return WorkflowIDReusePolicy.ALLOW_DUPLICATE
+
+
+def test_hazard_34_a_turn_under_way_when_its_run_is_paused_is_refused(
+    make_engine: MakeEngine, store: Store
+) -> None:
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    handle = engine.start(turnstile, 1, id="gate")
+    before = handle.describe().run
+    engine.worker.shutdown()
+    under_way = CommitTurn(
+        token=0,
+        run_id=before.run_id,
+        turn=before.turn + 1,
+        turn_token="under way",
+        first_event_id=before.last_event_id + 1,
+        event_count=1,
+        data=b"",
+    )
+    client = Client(store)
+    client.handle("gate").pause()
+    assert [Stale(before.turn + 1)] == store.apply([under_way])
+    assert 1 == client.count("Paused = true")
+
+    client.handle("gate").resume()
+    client.handle("gate").signal(passes, "ann")
+    again = make_engine(workflows=[turnstile], activities=[charge])
+    assert ["charged ann"] == again.handle("gate").result(timeout=SECONDS)
