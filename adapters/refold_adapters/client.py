@@ -179,7 +179,7 @@ class Client(Finder):
         message = handle.update_message(update, payload, update_id or chosen.request_id or uuid4().hex)
         while True:
             begun = self._begin(workflow, args, chosen, (message,), update=message.update_id)
-            handle = WorkflowHandle(self, id, begun.run_id, begun.result_type, first_run_id=begun.run_id)
+            handle = WorkflowHandle[Any](self, id, begun.run_id, begun.result_type, first_run_id=begun.run_id)
             if begun.wait is not None:
                 return handle.started_update(begun.wait, update, wait_for_stage, timeout)
             try:
@@ -294,7 +294,7 @@ class Client(Finder):
                 ended = future.result()
                 following = next_run_of(ended.closing_event)
                 if following is not None:
-                    return WorkflowHandle(self, id, following, result_type).result()
+                    return WorkflowHandle[Any](self, id, following, result_type).result()
                 return result_of(ended, result_type)
             except NotCreatedError:
                 del ending  # a run of that id was there already

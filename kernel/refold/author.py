@@ -196,7 +196,12 @@ def _checked(steps: tuple[Any, ...], name: str, *, least: int = 0) -> tuple[Any,
     for step in steps:
         if not isinstance(step, Effect | Handle | ChildWorkflowHandle | Generator):
             raise _misused(name, step, "an effect, a handle, or a workflow generator")
-    return tuple(JoinChild(step.child) if isinstance(step, ChildWorkflowHandle) else step for step in steps)
+    return tuple(map(_as_step, steps))
+
+
+def _as_step(step: Any) -> Any:
+    """A handle of a child stands for waiting for its result."""
+    return JoinChild[Any](step.child) if isinstance(step, ChildWorkflowHandle) else step
 
 
 def _misused(name: str, value: object, wanted: str) -> DefinitionError:

@@ -5,7 +5,7 @@ One rule: the result is shown as it is stored, not as any class that this proces
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ def wait_for(client: Client, handle: WorkflowHandle[Any], timeout: timedelta | N
 
 
 @contextmanager
-def answered_in_time(workflow_id: str, timeout: timedelta | None) -> Iterator[None]:
+def answered_in_time(workflow_id: str, timeout: timedelta | None) -> Generator[None, None, None]:
     """Raise RF5207 where an update has no answer in time."""
     try:
         yield

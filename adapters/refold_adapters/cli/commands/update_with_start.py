@@ -56,7 +56,7 @@ def command(
     plain = [] if value is None and declared is None else [value]
     if declared is not None:
         plain = declared.encode(value)
-    update: Any = Update(update_name, Any) if plain else Update(update_name)
+    update: Any = Update(update_name, object) if plain else Update(update_name)
     keywords = keywords_of(typed)
     workflow_id = id_for(name, workflow_id)
     with opened_client(settings, code, make=True) as client, answered_in_time(workflow_id, timeout):
