@@ -69,7 +69,7 @@ NOBODY_MAY_CALL = ("eval", "exec", "__import__")
 
 #: The order of the kernel: a module may import those before it.  A row is one idea; so is the step to the next row.
 LAYERS = (
-    *("errors", "ids", "flags", "source"),
+    *("errors", "ids", "flags", "source", "value"),
     *("scalars", "typed", "payloads", "failures", "prng", "policies", "search_attributes", "child_options"),
     *(
         "events.base",
@@ -114,7 +114,7 @@ LAYERS = (
 #: Modules of the kernel that adapters may name beside ``refold`` itself: vocabularies too long for one namespace.
 PUBLIC_SUBMODULES = (
     *("carry", "child_options", "codec", "events", "failures", "ids", "messages", "payloads", "policies"),
-    "search_attributes",
+    *("search_attributes", "value"),
 )
 
 LINES_MAX = 450

@@ -49,7 +49,8 @@ class Finder:
 
     def retry(self, query: str = "", *, dry_run: bool = False, **conditions: Any) -> Sequence[RunRow]:
         """Let parked runs be tried again, and return them; with ``dry_run`` they are only returned.  Conditions as for :meth:`list`."""
-        rows = tuple(self.list(query, **{**conditions, "parked": True}))
+        conditions["parked"] = True
+        rows = tuple(self.list(query, **conditions))
         if rows and not dry_run:
             self.store.apply([UnparkRuns(run_ids=[row.run_id for row in rows])])
         return rows

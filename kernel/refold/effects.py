@@ -17,6 +17,7 @@ import attrs
 
 from refold.payloads import Plain
 from refold.unyielded import MAKER
+from refold.value import Value
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -43,7 +44,7 @@ else:
         __slots__ = ()
 
 
-class Effect(Answering[T_co]):
+class Effect(Answering[T_co], Value):
     """Something a workflow asks for; ``yield from effect`` gives the answer, a ``T``."""
 
     #: ``_note`` is how ``unyielded`` knows it again; it is no part of the value.
@@ -78,7 +79,7 @@ class ActivityType(Generic[T]):
     decode: Callable[[Plain], T] | None = attrs.field(default=None, eq=False)
 
 
-@attrs.frozen(weakref_slot=False, init=False)
+@attrs.frozen(weakref_slot=False, init=False, eq=False, repr=False)
 class ScheduleActivity(Effect[T_co]):
     """Run an activity; answers with its result or raises :class:`ActivityError`."""
 
@@ -98,14 +99,14 @@ _set_activity: Callable[..., None] = ScheduleActivity.__dict__["activity"].__set
 _set_args: Callable[..., None] = ScheduleActivity.__dict__["args"].__set__
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class StartTimer(Effect[None]):
     """Wait for a durable timer; ``duration`` is at least zero."""
 
     duration: timedelta
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class RecordMarker(Effect[T_co]):
     """Compute a value once, on the first run, and take the recorded one on every replay."""
 
@@ -114,7 +115,7 @@ class RecordMarker(Effect[T_co]):
     decode: Callable[[Plain], T_co] | None = attrs.field(default=None, eq=False)
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class AskPatch(Effect[bool]):
     """Ask whether this run takes the patched path; the answer is fixed, by id, when it is first asked."""
 
@@ -125,7 +126,7 @@ class AskPatch(Effect[bool]):
 # Other runs -------------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class StartChildWorkflow(Effect[T_co]):
     """Start a child workflow; answers with its handle once it has started, or with its result once it has ended."""
 
@@ -138,14 +139,14 @@ class StartChildWorkflow(Effect[T_co]):
     until_started: bool = True
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class JoinChild(Effect[T_co]):
     """Wait for the end of a child workflow; answers with its result or raises :class:`ChildWorkflowError`."""
 
     child: object
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class SignalExternal(Effect[None]):
     """Send a signal to another run; answers once that has accepted it, or raises :class:`ExternalWorkflowError`."""
 
@@ -157,7 +158,7 @@ class SignalExternal(Effect[None]):
     child: object = None
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class CancelExternal(Effect[None]):
     """Ask another run to stop; answers once the request has reached it, or raises :class:`ExternalWorkflowError`."""
 
@@ -170,21 +171,21 @@ class CancelExternal(Effect[None]):
 # The run itself ---------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ModifyProperties(Effect[None]):
     """Change the memo of the run; what is None is taken away."""
 
     memo: dict[str, Plain]
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class UpsertSearchAttributes(Effect[None]):
     """Change the search attributes of the run; what is None is taken away."""
 
     search_attributes: dict[str, Plain]
 
 
-@attrs.frozen(weakref_slot=False, kw_only=True)
+@attrs.frozen(weakref_slot=False, kw_only=True, eq=False, repr=False)
 class ContinueAsNew(Effect[NoReturn]):
     """End this run and go on as a new one with a fresh history; what is None stays as it is now."""
 

@@ -13,12 +13,13 @@ import attrs
 
 from refold.failures import Failure
 from refold.payloads import Plain
+from refold.value import Value
 
 PlainDict: TypeAlias = dict[str, Any]
 
 
-@attrs.frozen
-class Message:
+@attrs.frozen(eq=False, repr=False)
+class Message(Value):
     """Base of all messages; ``rank`` 0 stands before 1 in a turn (rule 1 of the order within a turn)."""
 
     rank: ClassVar[int] = 1
@@ -26,7 +27,7 @@ class Message:
     alone: ClassVar[bool] = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class StartWorkflow(Message):
     """Begin the run; the fields are those of ``WorkflowExecutionStarted``."""
 
@@ -61,7 +62,7 @@ class StartWorkflow(Message):
     execution_expires_at: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class SignalWorkflow(Message):
     """Deliver a signal; a repeated ``request_id`` changes nothing."""
 
@@ -74,7 +75,7 @@ class SignalWorkflow(Message):
     external_workflow_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CancelWorkflow(Message):
     """Ask the run to stop; a repeated ``request_id`` changes nothing."""
 
@@ -85,7 +86,7 @@ class CancelWorkflow(Message):
     external_workflow_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UpdateWorkflow(Message):
     """Run a validator on the state as it stands and, if it agrees, a handler; a repeated ``update_id`` changes nothing."""
 
@@ -99,7 +100,7 @@ class UpdateWorkflow(Message):
     headers: PlainDict | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class PauseWorkflow(Message):
     """Let the code of the run make no progress after this turn, until it is unpaused."""
 
@@ -109,7 +110,7 @@ class PauseWorkflow(Message):
     request_id: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UnpauseWorkflow(Message):
     """Let the code of the run go on, from this turn on."""
 
@@ -119,7 +120,7 @@ class UnpauseWorkflow(Message):
     request_id: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class UpdateWorkflowOptions(Message):
     """Record options of the open run that were changed from outside; its code is not told."""
 
@@ -129,7 +130,7 @@ class UpdateWorkflowOptions(Message):
     request_id: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TimeOutWorkflow(Message):
     """End the run, because it took longer than it may, without asking its code.
 
@@ -141,7 +142,7 @@ class TimeOutWorkflow(Message):
     new_run_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TerminateWorkflow(Message):
     """End the run without asking its code; ``request_id`` lets a repeated request be told from another."""
 
@@ -152,7 +153,7 @@ class TerminateWorkflow(Message):
     request_id: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompleteActivity(Message):
     """An activity returned ``result`` (plain data)."""
 
@@ -163,7 +164,7 @@ class CompleteActivity(Message):
     started_at: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class FailActivity(Message):
     """An activity failed and will not be tried again."""
 
@@ -175,7 +176,7 @@ class FailActivity(Message):
     started_at: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TimeOutActivity(Message):
     """A timeout of an activity ran out and it will not be tried again."""
 
@@ -189,7 +190,7 @@ class TimeOutActivity(Message):
     started_at: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportActivityCanceled(Message):
     """An activity stopped because it was asked to, or was withdrawn before it began."""
 
@@ -200,14 +201,14 @@ class ReportActivityCanceled(Message):
     started_at: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class FireTimer(Message):
     """A timer is due."""
 
     seq: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportChildStarted(Message):
     """A child workflow that was asked for runs."""
 
@@ -215,7 +216,7 @@ class ReportChildStarted(Message):
     run_id: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportChildStartFailed(Message):
     """A child workflow could not be started; ``cause`` is for instance ``WORKFLOW_ALREADY_EXISTS``."""
 
@@ -223,7 +224,7 @@ class ReportChildStartFailed(Message):
     cause: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class CompleteChild(Message):
     """A child workflow returned ``result`` (plain data); of several runs of it, the last."""
 
@@ -231,7 +232,7 @@ class CompleteChild(Message):
     result: Plain = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class FailChild(Message):
     """A child workflow failed for good."""
 
@@ -240,7 +241,7 @@ class FailChild(Message):
     retry_state: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportChildCanceled(Message):
     """A child workflow let a cancel request end it."""
 
@@ -248,7 +249,7 @@ class ReportChildCanceled(Message):
     details: Sequence[Plain] = ()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class TimeOutChild(Message):
     """A child workflow took longer than it was allowed."""
 
@@ -256,7 +257,7 @@ class TimeOutChild(Message):
     retry_state: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportChildTerminated(Message):
     """Someone terminated a child workflow."""
 
@@ -264,7 +265,7 @@ class ReportChildTerminated(Message):
     reason: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportSignalDelivered(Message):
     """Another run accepted the signal that this one sent it."""
 
@@ -272,7 +273,7 @@ class ReportSignalDelivered(Message):
     run_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportSignalFailed(Message):
     """A signal could not be delivered; ``cause`` is for instance ``EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND``."""
 
@@ -280,7 +281,7 @@ class ReportSignalFailed(Message):
     cause: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportCancelDelivered(Message):
     """Another run accepted the cancel request that this one sent it."""
 
@@ -288,7 +289,7 @@ class ReportCancelDelivered(Message):
     run_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportCancelFailed(Message):
     """A cancel request could not be delivered; ``cause`` as for signals."""
 

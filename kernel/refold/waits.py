@@ -19,6 +19,7 @@ from refold.payloads import Plain
 from refold.policies import HandlerUnfinishedPolicy, RetryPolicy
 from refold.prng import Random
 from refold.unyielded import MAKER
+from refold.value import Value
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -31,7 +32,7 @@ Step: TypeAlias = Generator[Effect[Any], object, T]
 # Messages -----------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class ReceiveSignal(Effect[T_co]):
     """Take the next signal of a name, in order of arrival; waits where none is buffered."""
 
@@ -39,7 +40,7 @@ class ReceiveSignal(Effect[T_co]):
     decode: Callable[[list[Plain]], T_co] = attrs.field(eq=False)
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class HandleSignal(Effect[None]):
     """From now on, give every signal of a name to a handler, which runs as a branch of its own."""
 
@@ -50,7 +51,7 @@ class HandleSignal(Effect[None]):
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class HandleUpdate(Effect[None]):
     """From now on, give every update of a name that its validator accepts to a handler, whose result answers it."""
 
@@ -62,12 +63,12 @@ class HandleUpdate(Effect[None]):
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class WaitHandlers(Effect[None]):
     """Wait until no handler of a message is at work."""
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class AnswerQuery(Effect[None]):
     """From now on, answer queries of a name with a function that only reads."""
 
@@ -75,7 +76,7 @@ class AnswerQuery(Effect[None]):
     function: Callable[..., Any] = attrs.field(eq=False)
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class WaitCondition(Effect[None]):
     """Wait until a predicate over the workflow's variables holds."""
 
@@ -95,7 +96,7 @@ class Combine(str, Enum):
     ONE = "step"  # the only step ended: its outcome as it is
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Group(Effect[T_co]):
     """Run steps at the same time and combine their outcomes."""
 
@@ -103,35 +104,35 @@ class Group(Effect[T_co]):
     steps: tuple[Step[Any], ...]
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Shield(Effect[T_co]):
     """Run a step that cancellation does not reach; a request waits until the step has ended."""
 
     steps: tuple[Step[T_co]]
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Start(Effect[T_co]):
     """Run a step beside the branch that starts it; answers with a handle at once."""
 
     steps: tuple[Step[Any]]
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Join(Effect[T_co]):
     """Wait for a started step; answers with its result or raises its failure."""
 
     branch: object
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class CancelStep(Effect[None]):
     """Ask a started step to stop; does not wait for it."""
 
     branch: object
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Routine(Effect[T_co]):
     """A workflow function with its arguments: runs inside the branch that yields it from, or as a step of a combinator.
 
@@ -152,27 +153,27 @@ class Routine(Effect[T_co]):
 # Small questions ----------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Now(Effect[datetime]):
     """The time of this turn."""
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class DrawRandom(Effect[Random]):
     """A generator of random numbers that is the same on every replay."""
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class DrawUuid(Effect[UUID]):
     """An id that is the same on every replay."""
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class AskInfo(Effect["WorkflowInfo"]):
     """What is known of the run."""
 
 
-@attrs.frozen(weakref_slot=False)
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
 class Log(Effect[None]):
     """Say something to the log, once: a replay is silent."""
 
@@ -181,8 +182,8 @@ class Log(Effect[None]):
     fields: dict[str, object] = attrs.field(factory=dict[str, object])
 
 
-@attrs.frozen(kw_only=True)
-class WorkflowInfo:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class WorkflowInfo(Value):
     """What a workflow may know of its run; ``yield from info()``."""
 
     workflow_id: str

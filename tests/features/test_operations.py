@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from refold import Workflow, workflow
+from refold import Workflow, WorkflowIDReusePolicy, workflow
 from refold.events import WorkflowExecutionPaused, WorkflowExecutionUnpaused
 from refold_adapters import (
     Client,
@@ -153,16 +153,10 @@ def test_a_run_is_reset_while_another_is_open_under_its_id_only_if_it_is_the_one
     engine = make_engine(workflows=[turnstile], activities=[charge])
     engine.run(turnstile, 0, id="gate")
     old = engine.handle("gate", next(engine.list()).run_id)
-    engine.start(turnstile, 1, id="gate", id_reuse_policy=_allow())
+    engine.start(turnstile, 1, id="gate", id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
     with pytest.raises(WorkflowAlreadyStartedError):
         old.reset(first=True)
     assert [RunStatus.COMPLETED] == [row.status for row in engine.list("CloseTime IS NOT NULL")]
-
-
-def _allow() -> object:
-    from refold import WorkflowIDReusePolicy
-
-    return WorkflowIDReusePolicy.ALLOW_DUPLICATE
 
 
 def test_hazard_34_a_turn_under_way_when_its_run_is_paused_is_refused(

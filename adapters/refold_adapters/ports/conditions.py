@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 import attrs
 
+from refold.value import Value
+
 Scalar: TypeAlias = str | int | float
 
 
@@ -49,8 +51,8 @@ class TermKind(str, Enum):
     TIME = "time"
 
 
-@attrs.frozen
-class Term:
+@attrs.frozen(eq=False, repr=False)
+class Term(Value):
     """One value that a run is found by, under the name of a search attribute; a list of keywords makes several."""
 
     name: str
@@ -58,8 +60,8 @@ class Term:
     value: Scalar
 
 
-@attrs.frozen
-class Attribute:
+@attrs.frozen(eq=False, repr=False)
+class Attribute(Value):
     """A search attribute, as far as its values are of that kind (of any kind, if None); it may have several."""
 
     name: str
@@ -79,8 +81,8 @@ class Operator(str, Enum):
     GREATER_OR_EQUAL = ">="
 
 
-@attrs.frozen
-class Compare:
+@attrs.frozen(eq=False, repr=False)
+class Compare(Value):
     """The value, or one of its values, stands in that relation to ``value``."""
 
     subject: Subject
@@ -88,37 +90,37 @@ class Compare:
     value: Scalar
 
 
-@attrs.frozen
-class StartsWith:
+@attrs.frozen(eq=False, repr=False)
+class StartsWith(Value):
     """The text, or one of them, begins with ``prefix``."""
 
     subject: Subject
     prefix: str
 
 
-@attrs.frozen
-class IsNull:
+@attrs.frozen(eq=False, repr=False)
+class IsNull(Value):
     """It has no value."""
 
     subject: Subject
 
 
-@attrs.frozen
-class Not:
+@attrs.frozen(eq=False, repr=False)
+class Not(Value):
     """The condition does not hold."""
 
     condition: Condition
 
 
-@attrs.frozen
-class AllOf:
+@attrs.frozen(eq=False, repr=False)
+class AllOf(Value):
     """All conditions hold; with none, always."""
 
     conditions: Sequence[Condition]
 
 
-@attrs.frozen
-class AnyOf:
+@attrs.frozen(eq=False, repr=False)
+class AnyOf(Value):
     """At least one condition holds; with none, never."""
 
     conditions: Sequence[Condition]

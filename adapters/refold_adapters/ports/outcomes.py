@@ -7,74 +7,75 @@ from typing import TypeAlias
 
 import attrs
 
+from refold.value import Value
 from refold_adapters.ports.rows import InboxMessage, ReadyRun, RunStatus, TaskRow
 
 
-@attrs.frozen
-class Opened:
+@attrs.frozen(eq=False, repr=False)
+class Opened(Value):
     """A session was opened."""
 
     token: int
 
 
-@attrs.frozen
-class Done:
+@attrs.frozen(eq=False, repr=False)
+class Done(Value):
     """The write was carried out."""
 
 
-@attrs.frozen
-class Refused:
+@attrs.frozen(eq=False, repr=False)
+class Refused(Value):
     """The condition of the write does not hold."""
 
 
-@attrs.frozen
-class Fenced:
+@attrs.frozen(eq=False, repr=False)
+class Fenced(Value):
     """The session is gone, or does not own what it writes to."""
 
 
-@attrs.frozen
-class Stale:
+@attrs.frozen(eq=False, repr=False)
+class Stale(Value):
     """The run has moved on; ``turn`` is the last turn committed."""
 
     turn: int
 
 
-@attrs.frozen
-class Unseen:
+@attrs.frozen(eq=False, repr=False)
+class Unseen(Value):
     """Messages that the closing turn has not seen, in order."""
 
     messages: Sequence[InboxMessage]
 
 
-@attrs.frozen
-class Gone:
+@attrs.frozen(eq=False, repr=False)
+class Gone(Value):
     """The task is not there any more in that attempt."""
 
 
-@attrs.frozen
-class NotFound:
+@attrs.frozen(eq=False, repr=False)
+class NotFound(Value):
     """There is no such run; of one that was deleted, a tombstone may tell when."""
 
     deleted_at: int | None = None
 
 
-@attrs.frozen
-class Closed:
+@attrs.frozen(eq=False, repr=False)
+class Closed(Value):
     """The run is closed."""
 
     run_id: str
     status: RunStatus
 
 
-@attrs.frozen
-class Created:
+@attrs.frozen(eq=False, repr=False)
+class Created(Value):
     """The run was created."""
 
     run_id: str
 
 
-@attrs.frozen
-class Exists:
+@attrs.frozen(eq=False, repr=False)
+class Exists(Value):
     """Another run of the workflow id stands in the way."""
 
     run_id: str
@@ -82,43 +83,43 @@ class Exists:
     same_request: bool = False
 
 
-@attrs.frozen
-class Expired:
+@attrs.frozen(eq=False, repr=False)
+class Expired(Value):
     """So many runs were removed; of the closed ones that are left, the earliest was closed at ``next_closed_at``."""
 
     count: int
     next_closed_at: int | None
 
 
-@attrs.frozen
-class Accepted:
+@attrs.frozen(eq=False, repr=False)
+class Accepted(Value):
     """The message is durable; ``message_id`` is None where the request id was known already."""
 
     run_id: str
     message_id: int | None
 
 
-@attrs.frozen
-class Committed:
+@attrs.frozen(eq=False, repr=False)
+class Committed(Value):
     """The turn is durable."""
 
 
-@attrs.frozen
-class Beat:
+@attrs.frozen(eq=False, repr=False)
+class Beat(Value):
     """The heartbeat was recorded; ``cancel_requested`` says whether the activity was asked to stop."""
 
     cancel_requested: bool
 
 
-@attrs.frozen
-class ReadyRuns:
+@attrs.frozen(eq=False, repr=False)
+class ReadyRuns(Value):
     """Runs that were claimed."""
 
     runs: Sequence[ReadyRun]
 
 
-@attrs.frozen
-class ClaimedTasks:
+@attrs.frozen(eq=False, repr=False)
+class ClaimedTasks(Value):
     """Tasks that were claimed."""
 
     tasks: Sequence[TaskRow]

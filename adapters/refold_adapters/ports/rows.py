@@ -7,6 +7,7 @@ from enum import Enum
 
 import attrs
 
+from refold.value import Value
 from refold_adapters.ports.conditions import Condition, Term
 
 #: The owner of a task whose attempt is not in any worker's hands any more: its outcome comes from outside.
@@ -25,8 +26,8 @@ class RunStatus(str, Enum):
     CONTINUED_AS_NEW = "CONTINUED_AS_NEW"
 
 
-@attrs.frozen(kw_only=True)
-class RunRow:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RunRow(Value):
     """What is known of a run without reading its history."""
 
     run_id: str
@@ -61,8 +62,8 @@ class RunRow:
     search_attributes: bytes | None = None
 
 
-@attrs.frozen
-class Properties:
+@attrs.frozen(eq=False, repr=False)
+class Properties(Value):
     """What is noted of a run for readers: opaque but for the terms, which it is found by."""
 
     memo: bytes | None = None
@@ -70,8 +71,8 @@ class Properties:
     terms: Sequence[Term] = ()
 
 
-@attrs.frozen
-class StoredTurn:
+@attrs.frozen(eq=False, repr=False)
+class StoredTurn(Value):
     """One committed turn: its events, encoded, as one blob."""
 
     number: int
@@ -79,16 +80,16 @@ class StoredTurn:
     data: bytes
 
 
-@attrs.frozen
-class InboxMessage:
+@attrs.frozen(eq=False, repr=False)
+class InboxMessage(Value):
     """A message accepted for a run that no turn has taken yet; ids number the run's messages in order of acceptance, from 1."""
 
     message_id: int
     data: bytes
 
 
-@attrs.frozen
-class ReadyRun:
+@attrs.frozen(eq=False, repr=False)
+class ReadyRun(Value):
     """A run that has work, claimed for a session."""
 
     row: RunRow
@@ -99,8 +100,8 @@ class ReadyRun:
     takeovers: int
 
 
-@attrs.frozen(kw_only=True)
-class TaskRow:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class TaskRow(Value):
     """An activity task."""
 
     run_id: str
@@ -132,8 +133,8 @@ class TaskRow:
     options: bytes | None = None
 
 
-@attrs.frozen
-class SessionRow:
+@attrs.frozen(eq=False, repr=False)
+class SessionRow(Value):
     """A worker process that is, or was, at work."""
 
     token: int
@@ -143,8 +144,8 @@ class SessionRow:
     expires_at: int
 
 
-@attrs.frozen(kw_only=True)
-class RunFilter:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RunFilter(Value):
     """Which runs to list; all conditions must hold.  Newest first; ``before`` continues after a row of the last page."""
 
     workflow_id: str | None = None

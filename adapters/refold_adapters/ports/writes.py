@@ -7,11 +7,12 @@ from typing import TypeAlias
 
 import attrs
 
+from refold.value import Value
 from refold_adapters.ports.rows import Properties, RunStatus, StoredTurn
 
 
-@attrs.frozen(kw_only=True)
-class OpenSession:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class OpenSession(Value):
     """Begin a session; answers ``Opened`` with a token larger than any before."""
 
     identity: str
@@ -19,16 +20,16 @@ class OpenSession:
     lease_us: int
 
 
-@attrs.frozen(kw_only=True)
-class RenewSession:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RenewSession(Value):
     """Prolong a lease to ``now + lease_us``; ``Fenced`` if the session is gone or has expired and been expelled."""
 
     token: int
     lease_us: int
 
 
-@attrs.frozen(kw_only=True)
-class CloseSession:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CloseSession(Value):
     """End a session: its runs and tasks belong to nobody again: ``Done``, or ``Fenced`` if it is gone already.
 
     Also used to expel a session that was found dead.
@@ -41,8 +42,8 @@ class CloseSession:
     graceful: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class CreateRun:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CreateRun(Value):
     """Create a run with its first message, unless a run of that workflow id stands in the way.
 
     ``Created``, or ``Exists`` with the run in the way: the latest run of the workflow id, if it is open or its status is listed
@@ -72,8 +73,8 @@ class CreateRun:
     first_run_id: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class AcceptMessage:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class AcceptMessage(Value):
     """Put a message into the inbox of a run: of ``run_id``, or of the open (else latest) run of ``workflow_id``.
 
     ``Accepted``; ``NotFound`` (also where ``run_id`` is a run of another workflow id; an empty one fits all); ``Closed``.
@@ -88,8 +89,8 @@ class AcceptMessage:
     first_run_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class NewTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class NewTask(Value):
     """An activity task to be created by a turn; ``claimed`` if the committing session runs it at once."""
 
     seq: int
@@ -99,8 +100,8 @@ class NewTask:
     claimed: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class CancelTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CancelTask(Value):
     """A cancel request for a task: one that no session holds is removed and ``report`` put into the inbox instead.
 
     A task that is not there any more is left alone: its outcome is in the inbox already.
@@ -110,16 +111,16 @@ class CancelTask:
     report: bytes
 
 
-@attrs.frozen(kw_only=True)
-class Closing:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Closing(Value):
     """That a turn closes its run."""
 
     status: RunStatus
     event: bytes
 
 
-@attrs.frozen(kw_only=True)
-class NextRun:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class NextRun(Value):
     """The run that follows one that a turn closes: it is created whatever else is there, and begins with these messages.
 
     Its own message and ``messages``, in this order, are its inbox; all are due when ``creation`` says.
@@ -129,8 +130,8 @@ class NextRun:
     messages: Sequence[bytes] = ()
 
 
-@attrs.frozen(kw_only=True)
-class Relay:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Relay(Value):
     """What a turn does to another run, in the same commit: create it, or put a message into its inbox.
 
     ``done`` is put into the inbox of the run whose turn it is where the write is answered with ``Created`` or ``Accepted``, ``failed``
@@ -142,8 +143,8 @@ class Relay:
     failed: bytes | None = None
 
 
-@attrs.frozen(kw_only=True)
-class CommitTurn:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CommitTurn(Value):
     """Append one turn and all that follows from it.
 
     ``Committed``; ``NotFound``; ``Fenced`` (the session is gone, or does not own the run); ``Stale`` (the run is not at
@@ -191,8 +192,8 @@ class CommitTurn:
     relays: Sequence[Relay] = ()
 
 
-@attrs.frozen
-class Refusal:
+@attrs.frozen(eq=False, repr=False)
+class Refusal(Value):
     """Why the message with that id was refused (opaque); kept for its sender, who asks with ``Store.find_refusal``.
 
     A store keeps at least those of the last ``REFUSALS_KEPT`` message ids of a run, also when it is closed.
@@ -206,8 +207,8 @@ class Refusal:
 REFUSALS_KEPT = 1000
 
 
-@attrs.frozen(kw_only=True)
-class ConsumeMessages:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ConsumeMessages(Value):
     """Take inbox messages and timers off an owned run without a turn, as they had been heard before: ``Done`` or ``Fenced``."""
 
     token: int
@@ -222,8 +223,8 @@ class ConsumeMessages:
     new_timers: Sequence[tuple[int, int]] = ()
 
 
-@attrs.frozen(kw_only=True)
-class ClaimRuns:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ClaimRuns(Value):
     """Claim up to ``limit`` open runs that have work and are neither parked nor paused, of these queues: ``ReadyRuns``, or ``Fenced``.
 
     Work is an inbox message, or a timer that is due.  Claimable are runs of nobody, of the session itself, and of sessions whose
@@ -239,8 +240,8 @@ class ClaimRuns:
     builds: Sequence[str] = ()
 
 
-@attrs.frozen(kw_only=True)
-class ClaimTasks:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ClaimTasks(Value):
     """Claim up to ``limit`` tasks of these queues: ``ClaimedTasks``, or ``Fenced``.
 
     Claimable are tasks that are visible and held by no living session; the longest visible first.
@@ -253,8 +254,8 @@ class ClaimTasks:
     limit: int
 
 
-@attrs.frozen(kw_only=True)
-class RetryTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RetryTask(Value):
     """Give a task back for another attempt: ``Done``, ``Fenced``, ``Gone``, or ``Refused`` where it was asked to stop.
 
     ``Gone``, here and below: the session does not hold the task in that attempt.  A ``token`` of 0, here and below, is somebody
@@ -271,8 +272,8 @@ class RetryTask:
     heartbeat: bytes | None = None
 
 
-@attrs.frozen(kw_only=True)
-class FinishTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class FinishTask(Value):
     """Remove a task and put its outcome into the run's inbox: ``Done``, ``Fenced`` or ``Gone``."""
 
     token: int
@@ -282,8 +283,8 @@ class FinishTask:
     message: bytes
 
 
-@attrs.frozen(kw_only=True)
-class Heartbeat:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Heartbeat(Value):
     """Record heartbeat details of an attempt: ``Beat``, ``Fenced`` or ``Gone``."""
 
     token: int
@@ -293,8 +294,8 @@ class Heartbeat:
     details: bytes
 
 
-@attrs.frozen(kw_only=True)
-class DetachTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DetachTask(Value):
     """Leave a held attempt to somebody outside, whom no lease binds: ``Done``, ``Fenced`` or ``Gone``.
 
     ``check_at`` is put among the run's timers under the number ``check``: when somebody should look whether its time is up.
@@ -308,8 +309,8 @@ class DetachTask:
     check_at: int | None = None
 
 
-@attrs.frozen(kw_only=True)
-class ChangeTask:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ChangeTask(Value):
     """Change a task from outside, whoever holds it: ``Done``, or ``Gone`` if it is not there.  What is None stays as it is.
 
     ``attempt`` and ``visible_at`` are for tasks that nobody holds; of a held one they are left alone.
@@ -325,8 +326,8 @@ class ChangeTask:
     forget_heartbeat: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class ParkRun:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ParkRun(Value):
     """Take an open run that the session owns out of the claimable ones, with a reason: ``Done`` or ``Fenced``.
 
     The session gives the run up.  Messages are still accepted.  ``kind`` and ``line`` are what the run is then found by.
@@ -339,8 +340,8 @@ class ParkRun:
     line: str | None = None
 
 
-@attrs.frozen(kw_only=True)
-class UnparkRuns:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class UnparkRuns(Value):
     """Make parked runs claimable again: those listed, or all of the queues if ``run_ids`` is None: ``Done``.
 
     Their takeovers are forgotten, for they are to be tried afresh.
@@ -350,16 +351,16 @@ class UnparkRuns:
     run_ids: Sequence[str] | None = None
 
 
-@attrs.frozen(kw_only=True)
-class ReleaseRuns:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ReleaseRuns(Value):
     """Give up runs that the session owns (eviction, drain): ``Done``, or ``Fenced``.  Runs it does not own are left alone."""
 
     token: int
     run_ids: Sequence[str]
 
 
-@attrs.frozen(kw_only=True)
-class CopyRun:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CopyRun(Value):
     """Create a run that begins with a copy of turns, and in the same step close the run whose place it takes.
 
     ``Created``; ``Exists`` as for ``CreateRun``, where the run that ``closes`` would close does not stand in the way; whatever else
@@ -378,8 +379,8 @@ class CopyRun:
     closes: CommitTurn | None = None
 
 
-@attrs.frozen(kw_only=True)
-class DeleteRun:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class DeleteRun(Value):
     """Remove a closed run and all that belongs to it: ``Done``; ``Refused`` where it is open; ``NotFound``.
 
     A tombstone is left, so that what comes late is refused and not taken for something new.
@@ -388,8 +389,8 @@ class DeleteRun:
     run_id: str
 
 
-@attrs.frozen(kw_only=True)
-class ExpireRuns:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ExpireRuns(Value):
     """Remove up to ``limit`` runs that were closed before or at ``closed_until``, the earliest first, as ``DeleteRun`` does.
 
     Tombstones older than ``forget_until`` go too.  ``Expired``, with the time at which the earliest of the rest was closed.

@@ -6,11 +6,13 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
+from refold.value import Value
+
 PlainDict: TypeAlias = dict[str, Any]
 
 
-@attrs.frozen
-class HistoryEvent:
+@attrs.frozen(eq=False, repr=False)
+class HistoryEvent(Value):
     """What every event has."""
 
     event_id: int

@@ -11,7 +11,7 @@ from refold.failures import Failure
 from refold.payloads import Plain
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionSignaled(HistoryEvent):
     """A signal was accepted."""
 
@@ -25,7 +25,7 @@ class WorkflowExecutionSignaled(HistoryEvent):
     external_workflow_id: str | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionCancelRequested(HistoryEvent):
     """The run was asked to stop."""
 
@@ -37,7 +37,7 @@ class WorkflowExecutionCancelRequested(HistoryEvent):
     external_workflow_id: str | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionUpdateAccepted(HistoryEvent):
     """An update passed its validator; its handler starts in this turn."""
 
@@ -51,7 +51,7 @@ class WorkflowExecutionUpdateAccepted(HistoryEvent):
     headers: PlainDict | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionUpdateCompleted(HistoryEvent):
     """The handler of an update ended; ``failure`` is None where it returned."""
 
@@ -61,7 +61,7 @@ class WorkflowExecutionUpdateCompleted(HistoryEvent):
     failure: Failure | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class MessageUndelivered(HistoryEvent):
     """A message that was accepted while the run was closing, and that no turn could show to the workflow."""
 

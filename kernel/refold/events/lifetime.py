@@ -11,7 +11,7 @@ from refold.failures import Failure
 from refold.payloads import Plain
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionStarted(HistoryEvent):
     """The run began; always the first event."""
 
@@ -50,7 +50,7 @@ class WorkflowExecutionStarted(HistoryEvent):
     execution_expires_at: int | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionCompleted(HistoryEvent):
     """The workflow returned."""
 
@@ -61,7 +61,7 @@ class WorkflowExecutionCompleted(HistoryEvent):
     unreceived: Sequence[int] = ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionFailed(HistoryEvent):
     """The workflow raised a failure."""
 
@@ -73,7 +73,7 @@ class WorkflowExecutionFailed(HistoryEvent):
     unreceived: Sequence[int] = ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionCanceled(HistoryEvent):
     """The workflow let a cancel request end it."""
 
@@ -83,7 +83,7 @@ class WorkflowExecutionCanceled(HistoryEvent):
     unreceived: Sequence[int] = ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionContinuedAsNew(HistoryEvent):
     """The workflow ended this run and began another with a fresh history."""
 
@@ -105,7 +105,7 @@ class WorkflowExecutionContinuedAsNew(HistoryEvent):
     source: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionTimedOut(HistoryEvent):
     """The run took longer than it was allowed."""
 
@@ -116,7 +116,7 @@ class WorkflowExecutionTimedOut(HistoryEvent):
     unreceived: Sequence[int] = ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionTerminated(HistoryEvent):
     """Someone ended the run without asking its code."""
 
@@ -128,7 +128,7 @@ class WorkflowExecutionTerminated(HistoryEvent):
     request_id: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionPaused(HistoryEvent):
     """No turns are made until the run is resumed."""
 
@@ -139,7 +139,7 @@ class WorkflowExecutionPaused(HistoryEvent):
     request_id: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionUnpaused(HistoryEvent):
     """Turns are made again."""
 
@@ -150,7 +150,7 @@ class WorkflowExecutionUnpaused(HistoryEvent):
     request_id: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowExecutionOptionsUpdated(HistoryEvent):
     """Options of the open run were changed from outside, such as the build it is pinned to."""
 

@@ -11,7 +11,7 @@ from refold.failures import Failure
 from refold.payloads import Plain
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class StartChildWorkflowExecutionInitiated(HistoryEvent):
     """The workflow asked for a child workflow."""
 
@@ -26,7 +26,7 @@ class StartChildWorkflowExecutionInitiated(HistoryEvent):
     source: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class StartChildWorkflowExecutionFailed(HistoryEvent):
     """The child could not be started; ``cause`` is for instance ``WORKFLOW_ALREADY_EXISTS``."""
 
@@ -35,7 +35,7 @@ class StartChildWorkflowExecutionFailed(HistoryEvent):
     cause: str
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ChildWorkflowExecutionStarted(HistoryEvent):
     """The child runs."""
 
@@ -44,7 +44,7 @@ class ChildWorkflowExecutionStarted(HistoryEvent):
     run_id: str
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ChildWorkflowExecutionCompleted(HistoryEvent):
     """The child returned."""
 
@@ -53,7 +53,7 @@ class ChildWorkflowExecutionCompleted(HistoryEvent):
     result: Plain = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ChildWorkflowExecutionFailed(HistoryEvent):
     """The child failed for good."""
 
@@ -63,7 +63,7 @@ class ChildWorkflowExecutionFailed(HistoryEvent):
     retry_state: str | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ChildWorkflowExecutionCanceled(HistoryEvent):
     """The child was cancelled."""
 
@@ -72,7 +72,7 @@ class ChildWorkflowExecutionCanceled(HistoryEvent):
     details: Sequence[Plain] = ()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ChildWorkflowExecutionTimedOut(HistoryEvent):
     """The child took longer than it was allowed."""
 
@@ -81,7 +81,7 @@ class ChildWorkflowExecutionTimedOut(HistoryEvent):
     retry_state: str | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ChildWorkflowExecutionTerminated(HistoryEvent):
     """Someone terminated the child."""
 
@@ -90,7 +90,7 @@ class ChildWorkflowExecutionTerminated(HistoryEvent):
     reason: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SignalExternalWorkflowExecutionInitiated(HistoryEvent):
     """The workflow sent a signal to another run."""
 
@@ -108,7 +108,7 @@ class SignalExternalWorkflowExecutionInitiated(HistoryEvent):
     child_seq: int | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ExternalWorkflowExecutionSignaled(HistoryEvent):
     """The other run accepted the signal."""
 
@@ -117,7 +117,7 @@ class ExternalWorkflowExecutionSignaled(HistoryEvent):
     run_id: str | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SignalExternalWorkflowExecutionFailed(HistoryEvent):
     """The other run is unknown or closed."""
 
@@ -126,7 +126,7 @@ class SignalExternalWorkflowExecutionFailed(HistoryEvent):
     cause: str
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RequestCancelExternalWorkflowExecutionInitiated(HistoryEvent):
     """The workflow asked another run to stop."""
 
@@ -142,7 +142,7 @@ class RequestCancelExternalWorkflowExecutionInitiated(HistoryEvent):
     child_seq: int | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ExternalWorkflowExecutionCancelRequested(HistoryEvent):
     """The other run accepted the request."""
 
@@ -151,7 +151,7 @@ class ExternalWorkflowExecutionCancelRequested(HistoryEvent):
     run_id: str | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RequestCancelExternalWorkflowExecutionFailed(HistoryEvent):
     """The other run is unknown or closed."""
 
@@ -160,7 +160,7 @@ class RequestCancelExternalWorkflowExecutionFailed(HistoryEvent):
     cause: str
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ExternalWorkflowCommandCanceled(HistoryEvent):
     """The workflow took back, within the turn, what it had asked of another run; it never left the kernel."""
 

@@ -11,7 +11,7 @@ from refold.failures import Failure
 from refold.payloads import Plain
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ActivityTaskScheduled(HistoryEvent):
     """The workflow asked for an activity."""
 
@@ -28,7 +28,7 @@ class ActivityTaskScheduled(HistoryEvent):
     source: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ActivityTaskCompleted(HistoryEvent):
     """The activity returned."""
 
@@ -40,7 +40,7 @@ class ActivityTaskCompleted(HistoryEvent):
     started_at: int | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ActivityTaskFailed(HistoryEvent):
     """The activity failed and will not be tried again; attempts before the last leave no event."""
 
@@ -53,7 +53,7 @@ class ActivityTaskFailed(HistoryEvent):
     started_at: int | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ActivityTaskTimedOut(HistoryEvent):
     """A timeout of the activity ran out and it will not be tried again."""
 
@@ -68,7 +68,7 @@ class ActivityTaskTimedOut(HistoryEvent):
     started_at: int | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ActivityTaskCancelRequested(HistoryEvent):
     """The workflow asked an activity to stop."""
 
@@ -78,7 +78,7 @@ class ActivityTaskCancelRequested(HistoryEvent):
     source: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class ActivityTaskCanceled(HistoryEvent):
     """The activity ended because it was asked to, or never began."""
 
@@ -90,7 +90,7 @@ class ActivityTaskCanceled(HistoryEvent):
     started_at: int | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TimerStarted(HistoryEvent):
     """The workflow started a timer that is due at ``fire_at`` (microseconds since the epoch)."""
 
@@ -101,7 +101,7 @@ class TimerStarted(HistoryEvent):
     source: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TimerFired(HistoryEvent):
     """A timer was due by the store's clock."""
 
@@ -109,7 +109,7 @@ class TimerFired(HistoryEvent):
     seq: int
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class TimerCanceled(HistoryEvent):
     """The workflow no longer waits for a timer."""
 
@@ -126,7 +126,7 @@ LOCAL_ACTIVITY_MARKER = "LocalActivity"
 HISTORY_SIZE_MARKER = "HistorySize"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class MarkerRecorded(HistoryEvent):
     """A value or a decision that replay takes from here.  Patch markers have no ``seq``: they are found by id."""
 
@@ -142,7 +142,7 @@ class MarkerRecorded(HistoryEvent):
     source: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WorkflowPropertiesModified(HistoryEvent):
     """The workflow changed its memo."""
 
@@ -153,7 +153,7 @@ class WorkflowPropertiesModified(HistoryEvent):
     source: str = ""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class UpsertWorkflowSearchAttributes(HistoryEvent):
     """The workflow changed its search attributes."""
 
