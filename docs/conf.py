@@ -43,7 +43,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"refold\.(effects|waits|declare|methods)\.\w+"),
     (r"py:.*", r"refold\.(divergence\.Produced|state\.Ledger)"),
     # What the client and the worker of one engine share; nobody else makes one.
-    (r"py:.*", r"refold_adapters\.closings\.\w+"),
+    (r"py:.*", r"refold_adapters\.(closings|starting|update_news|update_waits)\.\w+"),
 ]
 
 #: Where names are documented, and so imported from, whatever module defines them.
