@@ -225,10 +225,13 @@ class Worker:
         """Put a message into the next turn of a run; the future is what ``apply`` would answer to its acceptance."""
         future: Future[Outcome] = Future()
 
+        def accepted(outcome: Outcome) -> None:
+            self._look = self._behind = True  # its run may be live here: go behind it
+            future.set_result(outcome)
+
         def accept() -> None:
             if self._behind or not self._runs.message(run_id, message, future):
-                self._later(accept_write(workflow_id, run_id, message), future.set_result)
-                self._look = True
+                self._later(accept_write(workflow_id, run_id, message), accepted)
 
         self._submit((future,), accept)
         return future
@@ -271,9 +274,7 @@ class Worker:
             item()
             self._round()
             look_within = 0.0 if self._draining.is_set() else self._sleep_seconds()
-        except (
-            BaseException
-        ) as error:  # this is not its thread: whoever waits for the worker learns of it there
+        except BaseException as error:  # not its thread: whoever waits for the worker learns of it there
             baton.put(partial(raise_it, error))
         finally:
             held = self._tasks.held_one()

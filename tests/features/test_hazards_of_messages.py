@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from refold import Signal, Workflow, continue_as_new, external_workflow, workflow
+from refold import Signal, Workflow, continue_as_new, external_workflow, open_executions, workflow
 from refold.codec import decode_events
 from refold.events import MessageUndelivered
 from refold_adapters import Client, ManualClock, Worker, WorkflowClosedError
@@ -16,6 +16,16 @@ from refold_adapters.ports import Outcome, RunStatus, Store, Write
 
 news = Signal("news", str)
 LEASE_US = 60_000_000
+
+
+@pytest.fixture(autouse=True)
+def close_what_the_dead_left() -> Iterator[None]:
+    """A process that dies takes its executions with it; these die in the process of the tests, which has others to go."""
+    before = open_executions()
+    yield
+    for execution in open_executions():
+        if execution not in before:
+            execution.close()
 
 
 class KilledError(BaseException):
