@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from refold import Workflow, continue_as_new, upsert_search_attributes, workflow
 from refold_adapters import Client, ExecutionError
+from refold_adapters.ports import RunStatus
 from refold_adapters.properties import memo_of, search_attributes_of
 from tests.features.operating import amount, charge, customer, labelled, passes, turnstile
+from tests.features.running import SOON
 from tests.runtime.conftest import MakeEngine
 
 
@@ -45,6 +48,30 @@ def test_what_code_upserts_is_found_and_what_it_takes_away_is_not(make_engine: M
     handle.signal(passes, "go")
     assert ["label"] == ids(engine, "Customer = 'acme' AND Amount IS NULL")
     assert [] == ids(engine, "Amount = 3")
+
+
+@workflow
+def renewed(left: int) -> Workflow[str]:
+    yield from upsert_search_attributes(amount.value_set(left))
+    while left:
+        yield from continue_as_new(left - 1)
+    return (yield from passes.receive())
+
+
+def test_the_next_run_of_a_chain_is_found_by_what_it_was_given_and_by_what_the_last_one_set(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine(workflows=[renewed])
+    handle = engine.start(
+        renewed, 1, id="chain", memo={"note": "kept"}, search_attributes=[customer.value_set("acme")]
+    )
+    engine.handle("chain").signal(passes, "go")
+    assert "go" == handle.result(timeout=SOON)
+
+    rows = {row.status: row for row in engine.list("Customer = 'acme'")}
+    assert {RunStatus.CONTINUED_AS_NEW, RunStatus.COMPLETED} == set(rows)
+    assert [{"note": "kept"}] * 2 == [memo_of(row) for row in rows.values()]
+    assert 0 == amount.value_in(search_attributes_of(rows[RunStatus.COMPLETED]))
 
 
 def test_a_list_is_read_page_by_page_and_in_full(make_engine: MakeEngine) -> None:
