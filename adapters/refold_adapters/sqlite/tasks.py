@@ -14,25 +14,25 @@ from refold_adapters.sqlite.transaction import Transaction
 _RUN = "SELECT run_key, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message FROM runs WHERE run_id = ?"
 # Somebody with token 0 stands outside of every session: only the attempt is checked.
 _RETRY = """
-    UPDATE tasks SET attempt = ?4, visible_at = ?5, started_at = NULL, owner = 0, last_failure = ?6,
-        heartbeat = coalesce(?7, heartbeat)
-    WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner) AND cancel_requested = 0
+    UPDATE tasks SET attempt = ?, visible_at = ?, started_at = NULL, owner = 0, last_failure = ?,
+        heartbeat = coalesce(?, heartbeat)
+    WHERE id = ? AND attempt = ? AND ? IN (0, owner) AND cancel_requested = 0
 """
 _HOLDER = "SELECT attempt, owner FROM tasks WHERE id = ?"
-_FINISH = "DELETE FROM tasks WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)"
+_FINISH = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND ? IN (0, owner)"
 _HEARTBEAT = """
-    UPDATE tasks SET heartbeat = ?4, heartbeat_at = ?5 WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)
+    UPDATE tasks SET heartbeat = ?, heartbeat_at = ? WHERE id = ? AND attempt = ? AND ? IN (0, owner)
     RETURNING cancel_requested
 """
-_DETACH = "UPDATE tasks SET owner = -1 WHERE id = ?1 AND attempt = ?2 AND ?3 IN (0, owner)"
+_DETACH = "UPDATE tasks SET owner = -1 WHERE id = ? AND attempt = ? AND ? IN (0, owner)"
 _PUT_CHECK = "INSERT OR REPLACE INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
 _SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
 _CHANGE = """
-    UPDATE tasks SET paused = coalesce(?2, paused), options = coalesce(?3, options), task_queue = coalesce(?4, task_queue),
-        attempt = CASE owner WHEN 0 THEN coalesce(?5, attempt) ELSE attempt END,
-        visible_at = CASE owner WHEN 0 THEN coalesce(?6, visible_at) ELSE visible_at END,
-        heartbeat = CASE ?7 WHEN 1 THEN NULL ELSE heartbeat END
-    WHERE id = ?1
+    UPDATE tasks SET paused = coalesce(?, paused), options = coalesce(?, options), task_queue = coalesce(?, task_queue),
+        attempt = CASE owner WHEN 0 THEN coalesce(?, attempt) ELSE attempt END,
+        visible_at = CASE owner WHEN 0 THEN coalesce(?, visible_at) ELSE visible_at END,
+        heartbeat = CASE ? WHEN 1 THEN NULL ELSE heartbeat END
+    WHERE id = ?
 """
 
 
@@ -44,7 +44,7 @@ def retry_task(tx: Transaction, write: ports.RetryTask) -> Outcome:
     if run is None:
         return ports.Gone()
     held = (row_id(run[0], write.seq), write.attempt, write.token)
-    tx.execute(_RETRY, (*held, write.next_attempt, write.visible_at, write.failure, write.heartbeat))
+    tx.execute(_RETRY, (write.next_attempt, write.visible_at, write.failure, write.heartbeat, *held))
     if tx.cursor.rowcount == 1:
         return ports.Done()
     holder = tx.execute(_HOLDER, held[:1]).fetchone()
@@ -74,7 +74,7 @@ def heartbeat(tx: Transaction, write: ports.Heartbeat) -> Outcome:
     if run is None:
         return ports.Gone()
     held = (row_id(run[0], write.seq), write.attempt, write.token)
-    task = tx.execute(_HEARTBEAT, (*held, write.details, tx.now)).fetchone()
+    task = tx.execute(_HEARTBEAT, (write.details, tx.now, *held)).fetchone()
     return ports.Gone() if task is None else ports.Beat(bool(task[0]))
 
 
@@ -103,6 +103,6 @@ def change_task(tx: Transaction, write: ports.ChangeTask) -> Outcome:
         return ports.Gone()
     paused = None if write.paused is None else int(write.paused)
     place = row_id(run[0], write.seq)
-    values = (place, paused, write.options, write.task_queue, write.attempt, write.visible_at)
-    tx.execute(_CHANGE, (*values, int(write.forget_heartbeat)))
+    values = (paused, write.options, write.task_queue, write.attempt, write.visible_at)
+    tx.execute(_CHANGE, (*values, int(write.forget_heartbeat), place))
     return ports.Done() if tx.cursor.rowcount == 1 else ports.Gone()
