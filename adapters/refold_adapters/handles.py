@@ -16,13 +16,12 @@ from uuid import uuid4
 from refold import Query, Signal, Update, fold
 from refold.events import HistoryEvent
 from refold.ids import checked_id
-from refold.messages import CancelWorkflow, Message, PauseWorkflow, UnpauseWorkflow, UpdateWorkflow
+from refold.messages import CancelWorkflow, Message, UpdateWorkflow
 from refold.payloads import Plain, decode, encode
-from refold_adapters.administration import change_options, tell, terminate
-from refold_adapters.closings import Ending, ending_of
+from refold_adapters.closings import Ending
 from refold_adapters.inspection import WorkflowDescription, describe, load_execution, read_history
-from refold_adapters.ports import Accepted, DeleteRun, Outcome, RunRow, RunStatus
-from refold_adapters.resets import Point, fork_run, reset_run
+from refold_adapters.operations import RunOperations
+from refold_adapters.ports import Accepted, Outcome, RunRow, RunStatus
 from refold_adapters.results import next_run_of, result_of
 from refold_adapters.runtime_errors import (
     WorkflowClosedError,
@@ -58,7 +57,7 @@ class QueryRejectCondition(str, Enum):
         return tuple(status for status in RunStatus if status not in allowed)
 
 
-class WorkflowHandle(Generic[R_co]):
+class WorkflowHandle(RunOperations, Generic[R_co]):
     """One run, or the current run of a workflow id."""
 
     def __init__(
@@ -169,7 +168,7 @@ class WorkflowHandle(Generic[R_co]):
     def _has_heard(self, run_id: str, request_id: str) -> bool:
         return request_id in fold(read_history(self._client.store, run_id)).request_ids
 
-    def _row(self) -> RunRow:
+    def current_row(self) -> RunRow:
         """The run that this handle stands for now."""
         row = self._client.row(self.workflow_id, self._current)
         while row.closed_at is not None and self._move_on():
@@ -247,7 +246,7 @@ class WorkflowHandle(Generic[R_co]):
         """Have an update taken by the run, and wait for its acceptance."""
         message = self.update_message(update, payload, id or uuid4().hex)
         updates = self._client.closings.updates
-        row = self._row() if self._current is None else None
+        row = self.current_row() if self._current is None else None
         run_id = self._current or (row.run_id if row is not None else "")
         while True:
             wait = updates.register(self.workflow_id, run_id, message.update_id, WorkflowUpdateStage.ACCEPTED)
@@ -320,95 +319,13 @@ class WorkflowHandle(Generic[R_co]):
         self, id: str, *, update: Update[Any, Any] | None = None
     ) -> WorkflowUpdateHandle[Any]:
         """The handle of an update that was sent before, by this process or another one."""
-        run_id = self._current or self._row().run_id
+        run_id = self._current or self.current_row().run_id
         result_type = Any if update is None else update.result_type
         return WorkflowUpdateHandle(
             self._client, self.workflow_id, run_id, checked_id(id, "update id"), result_type
         )
 
-    # Ends and questions ---------------------------------------------------------------------------------------------
-
-    def terminate(self, reason: str = "", *, request_id: str | None = None) -> None:
-        """End the run at once, without asking its code; a repeated ``request_id`` changes nothing.  Raises RF5102, RF5103."""
-        row = self._row()
-        store, identity = self._client.store, self._client.identity
-        ended = ending_of(
-            terminate(store, row, reason=reason, identity=identity, request_id=request_id or "")
-        )
-        if ended is not None:
-            self._client.closings.settle(ended)
-
-    def pause(self, reason: str = "") -> None:
-        """Let the code of the run make no progress until it is resumed; what comes for it waits.  Raises RF5102, RF5103."""
-        self._tell(PauseWorkflow(reason=reason, identity=self._client.identity, request_id=uuid4().hex))
-
-    def resume(self, reason: str = "") -> None:
-        """Let a paused run go on, with all that came in the meantime.  Raises RF5102, RF5103."""
-        self._tell(UnpauseWorkflow(reason=reason, identity=self._client.identity, request_id=uuid4().hex))
-
-    def update_options(self, *, build_id: str) -> None:
-        """Move the open run to another build of its code; an empty one lets any worker run it.  Raises RF5102, RF5103."""
-        row = self._client.row(self.workflow_id, self.run_id)
-        change_options(self._client.store, row, build_id=build_id, identity=self._client.identity)
-
-    def _tell(self, message: Message) -> None:
-        tell(self._client.store, self._client.row(self.workflow_id, self.run_id), message)
-
-    def delete(self) -> None:
-        """Remove the run and its history; an open one is terminated first.  What comes for it later is refused (RF5102)."""
-        row = self._client.row(self.workflow_id, self.run_id)
-        if row.closed_at is None:
-            WorkflowHandle[Any](self._client, row.workflow_id, row.run_id, Any).terminate(
-                "it is to be deleted"
-            )
-        self._client.store.apply([DeleteRun(run_id=row.run_id)])
-
-    def reset(
-        self,
-        *,
-        event_id: int | None = None,
-        turn: int | None = None,
-        first: bool = False,
-        reason: str = "",
-        reapply_signals: bool = True,
-    ) -> WorkflowHandle[R_co]:
-        """Begin the run anew at one of its turns, under another run id, and return its handle; an open one is terminated.
-
-        The turn is given by its number, by one of its events, as the first, or else it is the last one that its code made.  What came
-        from outside in it is kept, what the code did in answer is made anew; signals and cancel requests that came after it come again,
-        in order, unless ``reapply_signals`` is False.  Raises RF5102, RF5101 where another run is open, and RF5115 where it cannot be.
-        """
-        row = self._client.row(self.workflow_id, self.run_id)
-        point = Point(event_id=event_id, turn=turn, first=first)
-        run_id = reset_run(
-            self._client.store,
-            row,
-            point,
-            reason=reason,
-            identity=self._client.identity,
-            reapply=reapply_signals,
-        )
-        return WorkflowHandle(self._client, self.workflow_id, run_id, self._result_type)
-
-    def fork(
-        self,
-        id: str,
-        *args: Any,
-        event_id: int | None = None,
-        turn: int | None = None,
-        first: bool = False,
-    ) -> WorkflowHandle[R_co]:
-        """Begin another run, of workflow id ``id``, as a copy of this one up to one of its turns, and return its handle.
-
-        The turn is given as for :meth:`reset`.  With ``args``, the copy has them as its input.  This run goes on as if nothing had been.
-        """
-        row = self._client.row(self.workflow_id, self.run_id)
-        point = Point(event_id=event_id, turn=turn, first=first)
-        plain = [encode(arg) for arg in args] if args else None
-        run_id = fork_run(
-            self._client.store, row, point, workflow_id=checked_id(id, "workflow id"), input=plain
-        )
-        return WorkflowHandle(self._client, id, run_id, self._result_type)
+    # Questions ------------------------------------------------------------------------------------------------------
 
     @overload
     def query(
@@ -426,7 +343,7 @@ class WorkflowHandle(Generic[R_co]):
         Raises :class:`QueryError` (RF111x, also where the run has not begun), RF5104 where this client does not know the workflow's
         code, and :class:`WorkflowQueryRejectedError` (RF5134) where ``reject_condition`` holds.
         """
-        row = self._row()
+        row = self.current_row()
         if reject_condition is not None and row.status in reject_condition.statuses:
             raise WorkflowQueryRejectedError(
                 row.workflow_id, row.run_id, row.status.value, reject_condition.value
@@ -439,10 +356,10 @@ class WorkflowHandle(Generic[R_co]):
 
     def describe(self) -> WorkflowDescription:
         """What is known of the run, and what it waits for."""
-        row = self._row()
+        row = self.current_row()
         return describe(self._client.store, row, self._client.known_definition(row))
 
     def history(self) -> Sequence[HistoryEvent]:
         """All events so far."""
-        row = self._row()
+        row = self.current_row()
         return read_history(self._client.store, row.run_id)

@@ -1,0 +1,119 @@
+"""What is done to a run from outside without asking its code, as methods of its handle: ending, pausing, resetting, removing.
+
+One rule: what each of them does is told in ``administration`` and ``resets``; here is who asks for it, and of which run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from refold.ids import checked_id
+from refold.messages import Message, PauseWorkflow, UnpauseWorkflow
+from refold.payloads import encode
+from refold_adapters.administration import change_options, tell, terminate
+from refold_adapters.closings import ending_of
+from refold_adapters.ports import DeleteRun, RunRow
+from refold_adapters.resets import Point, fork_run, reset_run
+
+if TYPE_CHECKING:
+    from refold_adapters.client import Client
+
+
+class RunOperations:
+    """The part of a handle that operates its run."""
+
+    _client: Client
+    workflow_id: str
+    run_id: str | None
+    _result_type: Any
+
+    def current_row(self) -> RunRow:
+        """The run that the handle stands for now."""
+        raise NotImplementedError
+
+    def _same_kind(self, workflow_id: str, run_id: str) -> Self:
+        """A handle of that run, with the same type of result."""
+        make: Any = type(self)
+        handle: Self = make(self._client, workflow_id, run_id, self._result_type)
+        return handle
+
+    def terminate(self, reason: str = "", *, request_id: str | None = None) -> None:
+        """End the run at once, without asking its code; a repeated ``request_id`` changes nothing.  Raises RF5102, RF5103."""
+        row = self.current_row()
+        store, identity = self._client.store, self._client.identity
+        ended = ending_of(
+            terminate(store, row, reason=reason, identity=identity, request_id=request_id or "")
+        )
+        if ended is not None:
+            self._client.closings.settle(ended)
+
+    def pause(self, reason: str = "") -> None:
+        """Let the code of the run make no progress until it is resumed; what comes for it waits.  Raises RF5102, RF5103."""
+        self._tell(PauseWorkflow(reason=reason, identity=self._client.identity, request_id=uuid4().hex))
+
+    def resume(self, reason: str = "") -> None:
+        """Let a paused run go on, with all that came in the meantime.  Raises RF5102, RF5103."""
+        self._tell(UnpauseWorkflow(reason=reason, identity=self._client.identity, request_id=uuid4().hex))
+
+    def update_options(self, *, build_id: str) -> None:
+        """Move the open run to another build of its code; an empty one lets any worker run it.  Raises RF5102, RF5103."""
+        row = self._client.row(self.workflow_id, self.run_id)
+        change_options(self._client.store, row, build_id=build_id, identity=self._client.identity)
+
+    def _tell(self, message: Message) -> None:
+        tell(self._client.store, self._client.row(self.workflow_id, self.run_id), message)
+
+    def delete(self) -> None:
+        """Remove the run and its history; an open one is terminated first.  What comes for it later is refused (RF5102)."""
+        row = self._client.row(self.workflow_id, self.run_id)
+        if row.closed_at is None:
+            self._same_kind(row.workflow_id, row.run_id).terminate("it is to be deleted")
+        self._client.store.apply([DeleteRun(run_id=row.run_id)])
+
+    def reset(
+        self,
+        *,
+        event_id: int | None = None,
+        turn: int | None = None,
+        first: bool = False,
+        reason: str = "",
+        reapply_signals: bool = True,
+    ) -> Self:
+        """Begin the run anew at one of its turns, under another run id, and return its handle; an open one is terminated.
+
+        The turn is given by its number, by one of its events, as the first, or else it is the last one that its code made.  What came
+        from outside in it is kept, what the code did in answer is made anew; signals and cancel requests that came after it come again,
+        in order, unless ``reapply_signals`` is False.  Raises RF5102, RF5101 where another run is open, and RF5115 where it cannot be.
+        """
+        row = self._client.row(self.workflow_id, self.run_id)
+        point = Point(event_id=event_id, turn=turn, first=first)
+        run_id = reset_run(
+            self._client.store,
+            row,
+            point,
+            reason=reason,
+            identity=self._client.identity,
+            reapply=reapply_signals,
+        )
+        return self._same_kind(self.workflow_id, run_id)
+
+    def fork(
+        self,
+        id: str,
+        *args: Any,
+        event_id: int | None = None,
+        turn: int | None = None,
+        first: bool = False,
+    ) -> Self:
+        """Begin another run, of workflow id ``id``, as a copy of this one up to one of its turns, and return its handle.
+
+        The turn is given as for :meth:`reset`.  With ``args``, the copy has them as its input.  This run goes on as if nothing had been.
+        """
+        row = self._client.row(self.workflow_id, self.run_id)
+        point = Point(event_id=event_id, turn=turn, first=first)
+        plain = [encode(arg) for arg in args] if args else None
+        run_id = fork_run(
+            self._client.store, row, point, workflow_id=checked_id(id, "workflow id"), input=plain
+        )
+        return self._same_kind(id, run_id)
