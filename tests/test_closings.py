@@ -1,16 +1,56 @@
-"""Waiting for the end of a run that another process works on: what happens when the store fails, or is closed meanwhile."""
+"""Waiting for the end of a run, whoever works on it and whoever ends it; also where the store fails, or is closed meanwhile."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from refold_adapters import Client, RunRow, Store, StoreError, open_store
+from refold import Signal, Workflow, workflow
+from refold_adapters import (
+    Client,
+    Engine,
+    RunRow,
+    Store,
+    StoreError,
+    WorkerStoppedError,
+    WorkflowNotFoundError,
+    open_store,
+)
+from refold_adapters import closings as module
 from refold_adapters.closings import Closings
+
+go = Signal("go")
+
+
+@workflow
+def waiting() -> Workflow[str]:
+    yield from go.receive()
+    return "gone"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = open_store("memory:" if request.param == "memory" else tmp_path / "runs.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def no_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked at without a reason: what is lost is lost."""
+    monkeypatch.setattr(module, "FALLBACK_SECONDS", 1e9)
+
+
+def terminate_elsewhere(store: Store, workflow_id: str) -> None:
+    """End a run as another process does: nobody here is told."""
+    Client(store).handle(workflow_id).terminate("by somebody else")
 
 
 def watchers() -> list[threading.Thread]:
@@ -30,8 +70,9 @@ def new(others: list[threading.Thread]) -> list[threading.Thread]:
 class Failing:
     """A store that fails the first time a waited-for run is looked at again."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, code: str = "RF5006") -> None:
         self._store = store
+        self._code = code
         self.failures = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -40,7 +81,7 @@ class Failing:
     def find_run(self, workflow_id: str, run_id: str | None = None) -> RunRow | None:
         if threading.current_thread().name == "refold-closings" and not self.failures:
             self.failures += 1
-            raise StoreError("RF5006", "the store is busy", why="a test wants it so", fix="wait")
+            raise StoreError(self._code, "the store has trouble", why="a test wants it so", fix="wait")
         return self._store.find_run(workflow_id, run_id)
 
 
@@ -58,7 +99,7 @@ def test_when_looking_is_stopped_the_store_may_be_closed(others: list[threading.
     store.close()
 
 
-def test_a_store_that_is_closed_under_those_who_wait_leaves_no_thread_behind(
+def test_a_store_that_is_closed_under_those_who_wait_tells_them_and_leaves_no_thread_behind(
     others: list[threading.Thread],
 ) -> None:
     store = open_store("memory:")
@@ -69,7 +110,9 @@ def test_a_store_that_is_closed_under_those_who_wait_leaves_no_thread_behind(
     store.close()
     watcher.join(30)
 
-    assert (False, False) == (watcher.is_alive(), future.done())
+    assert not watcher.is_alive()
+    with pytest.raises(StoreError, match="RF5010"):
+        future.result(timeout=0)
 
 
 def test_a_store_that_fails_for_a_moment_is_looked_at_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -86,3 +129,106 @@ def test_a_store_that_fails_for_a_moment_is_looked_at_again(caplog: pytest.LogCa
     assert "the store failed while a run is waited for: RF5006" in caplog.text
     client.closings.stop()
     failing.close()
+
+
+def test_a_run_that_is_live_here_and_ended_from_elsewhere_is_heard_of(store: Store) -> None:
+    with Engine(store, workflows=[waiting]) as engine:
+        future, _ = engine.start(waiting, id="a-1").watch()
+        terminate_elsewhere(store, "a-1")
+
+        assert "TERMINATED" == future.result(timeout=30).status.value
+
+
+def test_a_call_that_runs_a_workflow_here_hears_of_its_end_from_elsewhere(store: Store) -> None:
+    with Engine(store, workflows=[waiting]) as engine, ThreadPoolExecutor(1) as pool:
+        called = pool.submit(engine.run, waiting, id="a-1")
+        while not engine.count(workflow_id="a-1"):
+            pass
+        terminate_elsewhere(store, "a-1")
+
+        assert "RF5109" == getattr(called.exception(timeout=30), "code", None)
+
+
+def test_a_run_that_leaves_this_process_while_it_is_waited_for_is_heard_of(store: Store) -> None:
+    client = Client(store)
+    client.closings.runs_here = lambda _: True
+    future, _ = client.start("anything", id="a-1").watch()
+    client.closings.runs_here = lambda _: False
+    terminate_elsewhere(store, "a-1")
+
+    assert "TERMINATED" == future.result(timeout=30).status.value
+    client.closings.stop()
+
+
+class Waking(threading.Event):
+    """A wake-up with something that happens just before it is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Callable[[], None] | None = None
+
+    def clear(self) -> None:
+        before, self.before = self.before, None
+        if before is not None:
+            before()
+        super().clear()
+
+
+@pytest.mark.usefixtures("no_fallback")
+def test_whoever_begins_to_wait_while_others_are_told_is_not_passed_over(store: Store) -> None:
+    client = Client(store)
+    wake = client.closings._wake = Waking()
+    handles = [client.start("anything", id=name) for name in ("a-1", "a-2")]
+    second: list[Any] = []
+
+    def begin_to_wait_and_end() -> None:
+        second.append(handles[1].watch()[0])
+        terminate_elsewhere(store, "a-2")
+
+    first, _ = handles[0].watch()
+    wake.before = begin_to_wait_and_end
+    terminate_elsewhere(store, "a-1")
+
+    assert "TERMINATED" == first.result(timeout=30).status.value
+    assert "TERMINATED" == second[0].result(timeout=30).status.value
+    client.closings.stop()
+
+
+def test_a_run_whose_row_is_corrupt_keeps_nobody_else_waiting(store: Store) -> None:
+    failing = Failing(store, "RF5007")
+    client = Client(cast(Store, failing))
+    first, second = (client.start("anything", id=name).watch()[0] for name in ("a-1", "a-2"))
+    with pytest.raises(StoreError, match="RF5007"):
+        first.result(timeout=30)
+    terminate_elsewhere(store, "a-2")
+
+    assert "TERMINATED" == second.result(timeout=30).status.value
+    client.closings.stop()
+
+
+def test_a_run_that_is_deleted_while_it_is_waited_for_is_told_to_be_gone(store: Store) -> None:
+    client = Client(store)
+    client.closings.runs_here = lambda _: True
+    future, _ = client.start("anything", id="a-1").watch()
+    Client(store).handle("a-1").delete()
+    with pytest.raises(WorkflowNotFoundError, match="RF5102"):
+        future.result(timeout=30)
+    client.closings.stop()
+
+
+def test_whoever_still_waits_when_an_engine_is_closed_is_told(store: Store) -> None:
+    engine = Engine(store, workflows=[waiting])
+    future, _ = engine.start(waiting, id="a-1").watch()
+    engine.close()
+    with pytest.raises(WorkerStoppedError, match="RF5108"):
+        future.result(timeout=30)
+
+
+def test_a_thread_that_nobody_needs_ends(store: Store, others: list[threading.Thread]) -> None:
+    client = Client(store)
+    with pytest.raises(TimeoutError):
+        client.start("anything", id="a-1").result(timeout=timedelta(0))
+    for watcher in new(others):
+        watcher.join(30)
+
+    assert [] == new(others)

@@ -1,7 +1,8 @@
 """Lets clients wait for runs to end, without polling where the worker is in this process.
 
 One rule: whoever closes a run in this process says so here, at once; a run that another process works on is looked at when that
-process has written, and that is asked for at a bounded interval.
+process has written, and that is asked for at a bounded interval.  Who works on a run may change at any moment, and a run may be ended
+by somebody who does not work on it: so each run that is waited for is looked at every so often in any case.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from time import monotonic
 
 import attrs
 
 from refold_adapters.ports import RunRow, RunStatus, Store
+from refold_adapters.runtime_errors import WorkerStoppedError, WorkflowNotFoundError
 from refold_adapters.store_errors import StoreError
 from refold_adapters.update_waits import UpdateWaits
 
@@ -46,21 +49,32 @@ def ending_of(row: RunRow) -> Ending | None:
     return Ending(row.workflow_id, row.run_id, row.workflow_type, row.status, row.closing_event, row.parked)
 
 
+@attrs.define(eq=False)
+class _Waited:
+    """A run that is waited for."""
+
+    workflow_id: str
+    futures: list[Future[Ending]] = attrs.field(factory=list[Future[Ending]])
+    #: Whether it was found in the store; else it is perhaps only about to be created.
+    was_there: bool = False
+
+
 class Closings:
     """Futures for runs that are to end, or to be parked."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        #: By run id: the workflow id, and who waits.
-        self._waiting: dict[str, tuple[str, list[Future[Ending]]]] = {}
+        self._waiting: dict[str, _Waited] = {}
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        #: Whether a run is waited for that no worker of this process runs: then every write may be news of it.
+        self._is_away = False
         self._stopped = False
         #: What else is looked at when another process may have written: the run it is about, and the look.
         self._looks: dict[object, tuple[str, Callable[[], None]]] = {}
         self.updates = UpdateWaits(store, self)
-        #: Says whether a worker of this process runs a run; then nothing needs to be looked up.
+        #: Says whether a worker of this process runs a run; then it is told, and only the fallback looks.
         self.runs_here: Callable[[str], bool] = lambda _: False
 
     def watch(self, workflow_id: str, run_id: str) -> Future[Ending] | None:
@@ -70,11 +84,16 @@ class Closings:
         if row is None:
             self.forget(run_id, future)
             return None
+        if (waited := self._waiting.get(run_id)) is not None:
+            waited.was_there = True
         ending = ending_of(row)
         if ending is not None:
             self.settle(ending)
         elif not self.runs_here(run_id):
-            self._look_elsewhere()
+            self._is_away = True
+            self._wake.set()
+        if self._stopped:
+            self._fail_all(WorkerStoppedError())
         return future
 
     def add_look(self, run_id: str, look: Callable[[], None]) -> Callable[[], None]:
@@ -93,17 +112,20 @@ class Closings:
         """A future of the end of a run that a worker of this process is about to begin."""
         future: Future[Ending] = Future()
         with self._lock:
-            self._waiting.setdefault(run_id, (workflow_id, []))[1].append(future)
+            self._waiting.setdefault(run_id, _Waited(workflow_id)).futures.append(future)
+            if self._thread is None and not self._stopped:
+                self._thread = threading.Thread(target=self._watch_store, name="refold-closings", daemon=True)
+                self._thread.start()
         return future
 
     def forget(self, run_id: str, future: Future[Ending]) -> None:
         """Nobody waits for this future any more."""
         with self._lock:
-            futures = self._waiting.get(run_id, ("", []))[1]
-            if future in futures:
-                futures.remove(future)
-            if not futures:
-                self._waiting.pop(run_id, None)
+            waited = self._waiting.get(run_id)
+            if waited is not None and future in waited.futures:
+                waited.futures.remove(future)
+                if not waited.futures:
+                    del self._waiting[run_id]
 
     def is_waited_for(self, run_id: str) -> bool:
         """Whether somebody waits for the run."""
@@ -111,62 +133,106 @@ class Closings:
 
     def settle(self, ending: Ending) -> None:
         """A run is closed or parked: tell those who wait."""
-        with self._lock:
-            futures = self._waiting.pop(ending.run_id, ("", []))[1]
-        for future in futures:
-            if future.set_running_or_notify_cancel():
-                future.set_result(ending)
+        for future in self._take(ending.run_id):
+            future.set_result(ending)
 
     def stop(self) -> None:
-        """Look no more; when this returns, the store may be closed."""
+        """Look no more, and tell those who still wait; when this returns, the store may be closed."""
         self._stopped = True
         self._wake.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        self._fail_all(WorkerStoppedError())
 
-    def _look_elsewhere(self) -> None:
+    def _take(self, run_id: str) -> list[Future[Ending]]:
+        """Those who wait for a run; nobody else tells them anything from now on."""
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch_store, name="refold-closings", daemon=True)
-                self._thread.start()
-        self._wake.set()
+            waited = self._waiting.pop(run_id, None)
+        return (
+            []
+            if waited is None
+            else [future for future in waited.futures if future.set_running_or_notify_cancel()]
+        )
+
+    def _fail(self, run_id: str, error: BaseException) -> None:
+        for future in self._take(run_id):
+            future.set_exception(error)
+
+    def _fail_all(self, error: BaseException) -> None:
+        for run_id in list(self._waiting):
+            self._fail(run_id, error)
+
+    # Looking, on a thread of its own as long as somebody waits --------------------------------------------------------
+
+    def _store_changed(self) -> None:
+        if self._is_away:
+            self._wake.set()
 
     def _watch_store(self) -> None:
-        unsubscribe = self._store.subscribe(self._wake.set)
-        idle_seconds = 0.0
+        # Heard of from before the first look on, and the wake-up is taken before each look: whatever is written after a look makes
+        # another one, and whoever waits was registered before he looked himself.
+        unsubscribe = self._store.subscribe(self._store_changed)
+        looked = 0.0
         try:
             while not self._stopped:
-                with self._lock:
-                    waiting = [
-                        (workflow_id, run_id)
-                        for run_id, (workflow_id, _) in self._waiting.items()
-                        if not self.runs_here(run_id)
-                    ]
-                if not waiting:
-                    self._wake.wait()
-                woken = self._wake.wait(POLL_SECONDS)
+                woken = self._wake.wait(self._pause())
                 self._wake.clear()
-                idle_seconds += POLL_SECONDS
+                is_due = monotonic() - looked >= FALLBACK_SECONDS
+                if is_due:
+                    looked = monotonic()
+                    if not woken and self._ends_idle():
+                        return
                 try:
-                    if woken or idle_seconds >= FALLBACK_SECONDS or self._store.changed_elsewhere():
-                        idle_seconds = 0.0
-                        self._look(waiting)
+                    if woken or is_due or self._store.changed_elsewhere():
+                        self._look(everything=is_due)
                 except StoreError as error:
                     if error.code == "RF5010":
-                        return  # the store was closed, so nobody can be told any more
+                        self._fail_all(error)  # it was closed, so nobody will be told anything else any more
+                        return
                     logger.error("the store failed while a run is waited for: %s", error)  # noqa: TRY400 - it has a code
         finally:
             unsubscribe()
 
-    def _look(self, waiting: list[tuple[str, str]]) -> None:
+    def _pause(self) -> float:
+        """How long nothing needs to be looked at, unless something is written."""
+        with self._lock:
+            self._is_away = not all(map(self.runs_here, self._waiting))
+        return POLL_SECONDS if self._is_away else FALLBACK_SECONDS
+
+    def _ends_idle(self) -> bool:
+        """Whether nobody waits: then the thread ends, and the next one who waits begins another."""
+        with self._lock:
+            if self._waiting:
+                return False
+            self._thread = None
+        return True
+
+    def _look(self, *, everything: bool) -> None:
+        """Look at the runs that are waited for; at those that are live here only if ``everything`` is to be looked at."""
         with self._lock:
             looks = list(self._looks.values())
+            waiting = list(self._waiting.items())
         for run_id, look in looks:
-            if not self.runs_here(run_id):
+            if everything or not self.runs_here(run_id):
                 look()
-        for workflow_id, run_id in waiting:
-            row = self._store.find_run(workflow_id, run_id)
-            ending = None if row is None else ending_of(row)
-            if ending is not None:
-                self.settle(ending)
+        for run_id, waited in waiting:
+            if everything or not self.runs_here(run_id):
+                self._look_at(run_id, waited)
+
+    def _look_at(self, run_id: str, waited: _Waited) -> None:
+        try:
+            row = self._store.find_run(waited.workflow_id, run_id)
+        except StoreError as error:
+            if error.code != "RF5007":
+                raise
+            self._fail(run_id, error)  # its row is corrupt, which is no reason to let the others wait
+            return
+        if row is None:
+            if waited.was_there:  # it was deleted
+                self._fail(run_id, WorkflowNotFoundError(waited.workflow_id, run_id))
+            return
+        waited.was_there = True
+        ending = ending_of(row)
+        if ending is not None:
+            self.settle(ending)

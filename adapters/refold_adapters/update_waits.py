@@ -11,17 +11,18 @@ from concurrent.futures import Future
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from refold import RefoldError
 from refold.codec import decode_message
 from refold.messages import UpdateWorkflow
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.ports import Store
 from refold_adapters.results import reason_in_words
 from refold_adapters.runtime_errors import (
-    ExecutionError,
     WorkflowNotFoundError,
     WorkflowParkedError,
     WorkflowUpdateUnfinishedError,
 )
+from refold_adapters.store_errors import StoreError
 from refold_adapters.update_news import UpdateNews, decode_refusal, news_in
 
 if TYPE_CHECKING:
@@ -84,6 +85,17 @@ class UpdateWait:
             if refusal is not None:
                 self.tell(decode_refusal(refusal))
 
+    def look_again(self) -> None:
+        """As :meth:`look`; a history that cannot be read is told to who waits, and no other is kept waiting for it."""
+        try:
+            self.look()
+        except StoreError as error:
+            if error.code != "RF5007":
+                raise
+            self.fail(error)
+        except RefoldError as error:
+            self.fail(error)
+
     @property
     def is_known(self) -> bool:
         """Whether it was accepted, answered or refused, as far as was told or found."""
@@ -109,7 +121,7 @@ class UpdateWait:
         """The run is closed or parked."""
         try:
             self.look()
-        except ExecutionError as error:
+        except RefoldError as error:
             self.fail(error)
             return
         if ending.closing_event is None:
@@ -146,14 +158,20 @@ class UpdateWaits:
         wait.look()
         if wait.future.done():
             return
-        stop = self._closings.add_look(wait.run_id, wait.look)
+        stop = self._closings.add_look(wait.run_id, wait.look_again)
         closing = self._closings.watch(wait.workflow_id, wait.run_id)
         if closing is None:
             stop()
             raise WorkflowNotFoundError(wait.workflow_id, wait.run_id)
-        closing.add_done_callback(
-            lambda future: wait.ended(future.result()) if not future.cancelled() else None
-        )
+
+        def closed(future: Future[Ending]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                wait.fail(error)
+            elif not future.cancelled():
+                wait.ended(future.result())
+
+        closing.add_done_callback(closed)
 
         def leave(_: Future[UpdateNews]) -> None:
             stop()

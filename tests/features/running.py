@@ -33,12 +33,16 @@ def begin(engine: Engine, workflow: Any, *args: Any, id: str, **options: Any) ->
 def ended_by(clock: ManualClock, step_us: int, handle: WorkflowHandle[Any]) -> None:
     """Move the clock, step by step, until the run and all that follow it have ended; each step is given the time to work."""
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(handle.result, timeout=SOON)
-        for _ in range(200):
-            if future.done():
-                return
-            clock.advance(step_us)
-            wait_a_little(future)
+        done_by(clock, step_us, pool.submit(handle.result, timeout=SOON))
+
+
+def done_by(clock: ManualClock, step_us: int, future: Future[Any]) -> None:
+    """Move the clock, step by step, until something is done; each step is given the time to work."""
+    for _ in range(200):
+        if future.done():
+            return
+        clock.advance(step_us)
+        wait_a_little(future)
     raise AssertionError("it never ended")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import combinations, pairwise
 
@@ -11,7 +12,7 @@ from refold import Signal, Workflow, activity, continue_as_new, info, workflow
 from refold_adapters import ManualClock, RunStatus, Worker
 from refold_adapters.ports import Store
 from refold_adapters.results import next_run_of
-from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by, kinds
+from tests.features.running import SECOND, SOON, MakeEngine, begin, done_by, ended_by, kinds
 
 news = Signal("news", str)
 go = Signal("go")
@@ -110,6 +111,16 @@ def test_a_run_that_does_nothing_but_continue_is_held_back(make_engine: MakeEngi
     ended_by(clock, SECOND // 2, handle)
     assert 0 == handle.result(timeout=SOON)
     assert 2 * SECOND <= clock.now_us() - begun
+
+
+def test_a_call_that_runs_a_workflow_gives_the_result_of_the_last_run_of_its_chain(
+    make_engine: MakeEngine, clock: ManualClock
+):
+    engine = make_engine(workflows=WORKFLOWS, activities=[double])
+    with ThreadPoolExecutor(1) as pool:
+        called = pool.submit(engine.run, at_once, 2, id="chain")
+        done_by(clock, SECOND // 2, called)
+    assert 0 == called.result()
 
 
 def test_the_next_run_begins_after_the_delay_asked_for(make_engine: MakeEngine, clock: ManualClock):

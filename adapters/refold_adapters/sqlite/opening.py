@@ -32,7 +32,7 @@ def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
 def open_writer(path: str, busy_seconds: float) -> sqlite3.Connection:
     """The connection that does all writes and all checkpoints of this process; makes the file where there is none."""
     _check_library(sqlite3.sqlite_version_info)
-    if Path(path).is_dir():
+    if _is_folder(path):
         raise store_error(sqlite3.SQLITE_CANTOPEN, path, "it is a folder")
     connection = _connect(path, busy_seconds)
     try:
@@ -169,6 +169,12 @@ def _refusal(error: BaseException, path: str) -> StoreError:
     """SQLite says "cannot open" also where it only may not write beside the file."""
     result: int = getattr(error, "sqlite_errorcode", 0)
     folder = Path(path).parent
-    if result & 0xFF == sqlite3.SQLITE_CANTOPEN and folder.is_dir() and not os.access(folder, os.W_OK):
+    may_only_look = os.access(folder, os.X_OK) and not os.access(folder, os.W_OK)
+    if result & 0xFF == sqlite3.SQLITE_CANTOPEN and may_only_look and _is_folder(folder):
         return store_error(sqlite3.SQLITE_READONLY, path, f"SQLite: {error}")
     return translated(error, path)
+
+
+def _is_folder(path: str | Path) -> bool:
+    """Whether it is a folder; what lies in one that may not be searched is none."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir() raises there
