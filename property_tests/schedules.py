@@ -369,7 +369,7 @@ class Conversation:
             elif quiet <= 2 * PATIENCE:
                 self.tell(CancelWorkflow(request_id=self._next("c")))
             else:
-                self.tell(TerminateWorkflow(reason="it does not end"))
+                self.tell(TerminateWorkflow(reason="it does not end", request_id=self._next("t")))
             after(self)
 
 

@@ -86,10 +86,6 @@ def test_no_command_outlives_its_scope(program: Step, schedule: Schedule) -> Non
 _Request: TypeAlias = ev.RequestCancelExternalWorkflowExecutionInitiated
 
 
-def _repeatable(message: Message) -> bool:
-    return not isinstance(message, TerminateWorkflow)
-
-
 @law
 @given(programs(), schedules())
 def test_whatever_is_delivered_again_in_a_later_turn_changes_nothing(
@@ -97,7 +93,7 @@ def test_whatever_is_delivered_again_in_a_later_turn_changes_nothing(
 ) -> None:
     def repeat(conversation: Conversation) -> None:
         state = conversation.execution.state
-        sent = [message for made in conversation.made for message in made.messages if _repeatable(message)]
+        sent = [message for made in conversation.made for message in made.messages]
         together = [message for message in sent if not message.alone]
         for messages in [*([message] for message in sent), together]:
             turn = conversation.execution.turn(*messages, at=state.at + 1)

@@ -96,6 +96,7 @@ class _Made:
     turn: Turn
     state: ExecutionState
     waiting: Sequence[Waiting]
+    history_bytes: int
 
 
 class Driven:
@@ -115,6 +116,8 @@ class Driven:
         self._made: list[_Made] = []
         self._at = BEGIN - SECOND
         self._recheck = recheck
+        #: How large its history is said to be, from now on.
+        self.history_bytes = 0
         self._first = (start_message(definition, *args, **fields), *beside)
 
     def __enter__(self) -> Self:
@@ -137,11 +140,12 @@ class Driven:
     def turn(self, *messages: Message, at: int | None = None) -> Turn:
         """Make one turn of some messages, a second after the last one."""
         at = self._at + SECOND if at is None else at
-        turn = self.execution.turn(*messages, at=at)
+        turn = self.execution.turn(*messages, at=at, history_bytes=self.history_bytes)
         if turn.events:
             self._at = turn.at
             self.history += turn.events
-            made = _Made(messages, at, turn, self.execution.state, self.execution.waiting())
+            state, waiting = self.execution.state, self.execution.waiting()
+            made = _Made(messages, at, turn, state, waiting, self.history_bytes)
             _check_shape(made)
             self._made.append(made)
         return turn
@@ -303,7 +307,7 @@ class Driven:
 
 
 def _check_next(made: _Made, loaded: Execution) -> None:
-    again = loaded.turn(*made.messages, at=made.at)
+    again = loaded.turn(*made.messages, at=made.at, history_bytes=made.history_bytes)
     assert list(made.turn.events) == list(again.events)
     assert made.turn.commands == again.commands
     assert made.turn.logs == again.logs

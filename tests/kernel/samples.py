@@ -136,6 +136,16 @@ def order_cancelled(run: Driven) -> None:
     run.complete("release")
 
 
+def order_out_of_time(run: Driven) -> None:
+    run.turn(run.timed_out("reserve", "SCHEDULE_TO_CLOSE", retry_state="TIMEOUT"))
+
+
+def order_terminated(run: Driven) -> None:
+    run.complete("charge", 5)
+    run.turn(signalled(nudge), run.completed("reserve", "item-1"))
+    run.terminate("fraud")
+
+
 # Messages: handlers, conditions, receivers ---------------------------------------------------------------------------------
 
 
@@ -320,6 +330,8 @@ SAMPLES: dict[str, Sample] = {
     "an order that nobody approves in time": Sample(ordering, ("x", 5), order_timed_out),
     "an order whose payment is declined": Sample(ordering, ("x", 5), order_declined),
     "an order that is cancelled": Sample(ordering, ("x", 5), order_cancelled),
+    "an order whose reservation times out": Sample(ordering, ("x", 5), order_out_of_time),
+    "an order that is terminated": Sample(ordering, ("x", 5), order_terminated),
     "a tally that is reached": Sample(tallying, (7,), tally_reached),
     "a tally that runs out of time": Sample(tallying, (7,), tally_timed_out),
     "branches that unwind": Sample(branching, (), branches_unwind),

@@ -167,6 +167,13 @@ def account_overdrawn(run: Driven) -> None:
     run.turn(signalled(number, -1), signalled(nudge))
 
 
+def account_grown(run: Driven) -> None:
+    run.signal(number, 1)
+    run.history_bytes = 10**9
+    run.signal(number, 2)
+    run.complete("charge", 3)
+
+
 # A nap that is cancelled while it continues ---------------------------------------------------------------------------------
 
 
@@ -188,5 +195,6 @@ OTHERS: dict[str, tuple[WorkflowDefinition[..., Any], tuple[object, ...], Callab
     "calls that are cancelled": (calling, ("w-2",), calls_cancelled),
     "an account that continues": (accounting, (0,), account_continued),
     "an account that is overdrawn": (accounting, (0,), account_overdrawn),
+    "an account whose history grows large": (accounting, (0,), account_grown),
     "a nap that continues elsewhere": (napping, (), nap_ended),
 }

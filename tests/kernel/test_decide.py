@@ -273,6 +273,15 @@ def test_a_completion_in_the_turn_that_starts_the_run_is_of_nothing() -> None:
         decide_turn(initial_state(), [START, ms.CompleteActivity(seq=1)], at=5)
 
 
+def test_a_termination_that_is_repeated_changes_nothing_and_another_one_is_refused() -> None:
+    order = ms.TerminateWorkflow(request_id="once")
+    terminated = evolve(OPEN, decide_turn(OPEN, [order], at=20)[0])
+    assert [] == decide_turn(terminated, [order], at=30)
+    for other in (ms.TerminateWorkflow(request_id="twice"), ms.TerminateWorkflow()):
+        with pytest.raises(MessageError, match="RF3001"):
+            decide_turn(terminated, [other], at=30)
+
+
 def test_a_termination_is_alone_in_its_turn() -> None:
     assert ["WorkflowExecutionTerminated"] == _kinds(decide_turn(OPEN, [ms.TerminateWorkflow()], at=20))
     with pytest.raises(MessageError, match="RF3007"):

@@ -45,6 +45,7 @@ from refold_adapters import (
     activity_context,
 )
 from refold_adapters.ports import CloseSession, Outcome, Write
+from tests.cold_store import ColdStore
 
 MakeEngine = Callable[..., Engine]
 SOON = timedelta(seconds=20)
@@ -247,31 +248,11 @@ def test_shutdown_lets_running_activities_end_and_keeps_their_results(store: Sto
     assert () == open_executions()
 
 
-class ColdStore:
-    """A store that answers the first closing turns as if a message had just come in."""
-
-    def __init__(self, store: Store, signals: int) -> None:
-        self._store = store
-        self.left = signals
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def apply(self, writes: list[Write]) -> list[Outcome]:
-        for write in writes:
-            if getattr(write, "closing", None) is not None and self.left:
-                self.left -= 1
-                Client(self._store).handle(self.workflow_id).signal("word", f"late {self.left}")
-        return self._store.apply(writes)
-
-    workflow_id = "l"
-
-
 @pytest.mark.parametrize(("late", "undelivered"), [(1, 0), (3, 0), (5, 2)])
 def test_a_message_that_meets_the_closing_turn_is_never_lost(
     store: Store, late: int, undelivered: int
 ) -> None:
-    cold: Any = ColdStore(store, late)
+    cold: Any = ColdStore(store, late, "l")
     engine = Engine(cold, workflows=[listener])
     try:
         handle = engine.start(listener, 1, id="l")
