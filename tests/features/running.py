@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -57,3 +58,13 @@ def wait_a_little(future: Future[Any]) -> None:
 def kinds(handle: WorkflowHandle[Any]) -> list[str]:
     """The names of the events of a run."""
     return [type(event).__name__ for event in handle.history()]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread brings about."""
+    gate = threading.Event()
+    for _ in range(2_000):
+        if condition():
+            return
+        gate.wait(0.005)
+    raise AssertionError("it did not come about")
