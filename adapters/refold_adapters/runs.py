@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import count
 
@@ -22,7 +22,7 @@ from refold.codec import decode_message, encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled
 from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.acceptances import accept_write, acceptance, undelivered_events
-from refold_adapters.closings import Ending
+from refold_adapters.closings import Closings, Ending
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.live import REDOS_MAX, TAKEOVERS_MAX, Leftover, LiveRun, Made
 from refold_adapters.loading import load
@@ -51,7 +51,7 @@ from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.task_ends import CHECK
 from refold_adapters.tasks import Ended, Tasks, outcome_write
 from refold_adapters.turn_writes import DEADLINE, commit_of, is_local, task_queue_of
-from refold_adapters.update_news import UpdateNews, encode_refusal, news_in, refusal_of
+from refold_adapters.update_news import encode_refusal, news_in, refusal_of
 from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
 from refold_adapters.worker_options import Builds
 
@@ -70,16 +70,15 @@ class Runs:
         *,
         max_cached: int,
         fail_unknown_types: bool,
-        on_ended: Callable[[Ending], None],
-        on_update: Callable[[str, UpdateNews], None],
+        closings: Closings,
     ) -> None:
         self._store = store
         self._registry = registry
         self._tasks = tasks
         self._max_cached = max_cached
         self._fail_unknown_types = fail_unknown_types
-        self._on_ended = on_ended
-        self._on_update = on_update
+        self._on_ended = closings.settle
+        self._on_update = closings.updates.tell
         self._decode = event_decoder()
         self.token = 0
         self.builds = Builds()

@@ -48,6 +48,8 @@ class Builds:
 def check_options(lease: object, **counts: object) -> None:
     """Raise RF5113 for a lease or a number of things at a time that no worker could work with."""
     for name, count in counts.items():
+        if name == "max_activity_processes" and count is None:
+            continue  # as many as there are processors
         least = 0 if name == "max_cached_workflows" else 1  # with no cache each turn replays, which works
         if not isinstance(count, int) or isinstance(count, bool) or count < least:
             raise _refused(name, count, f"it must be a whole number of at least {least}")

@@ -84,11 +84,11 @@ class Stepped:
     def __init__(self, store: Any) -> None:
         self.worker: Any = Worker(store, workflows=WORKFLOWS)
         self.worker._baton.take()
-        self.worker._open_session()
+        self.worker._rounds.open_session()
 
     def round(self) -> None:
-        self.worker._look = True
-        self.worker._round()
+        self.worker._rounds.look = True
+        self.worker._rounds.make()
 
 
 def test_the_processes_of_these_tests_really_die(store: Store):

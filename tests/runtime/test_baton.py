@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from refold import Workflow, activity, workflow
-from refold_adapters import Engine, Store
+from refold_adapters import Engine, Store, WorkerStoppedError
 from refold_adapters.baton import Baton
 from refold_adapters.ports import CommitTurn, Outcome, Write
 
@@ -173,3 +173,33 @@ def test_a_start_is_durable_at_once_though_every_thread_for_activities_is_taken(
     assert ["RUNNING", "RUNNING"] == [each.describe().run.status.value for each in (first, second)]
     release.set()
     assert [2, 4] == [each.result() for each in (first, second)]
+
+
+@pytest.mark.parametrize("when", ["before the worker looks a last time", "after it"])
+def test_what_is_handed_to_a_worker_that_stops_meanwhile_is_answered(make_engine: Any, when: str) -> None:
+    engine: Engine = make_engine(workflows=[doubling], activities=[double])
+    worker: Any = engine.worker
+    worker._tasks.lend_thread = lambda _: False
+    put = worker._baton.put
+    client = threading.get_ident()
+
+    def put_late(item: Callable[[], None]) -> None:
+        if threading.get_ident() != client:
+            put(item)
+            return
+        worker._baton.put = put
+        if when == "after it":
+            worker.shutdown()
+            put(item)
+        else:
+            finish = worker._rounds.finish
+            worker._rounds.finish = lambda: (put(item), finish())
+            worker.shutdown()
+
+    worker._baton.put = put_late
+    if when == "after it":
+        with pytest.raises(WorkerStoppedError, match="RF5108"):
+            engine.start(doubling, 1, id="d")
+        assert [] == list(engine.list())
+    else:
+        assert "RUNNING" == engine.start(doubling, 1, id="d").describe().run.status.value
