@@ -57,6 +57,13 @@ def token_of(workflow_id: str, run_id: str, activity_id: str, attempt: int) -> s
 _LOCK = threading.Lock()
 
 
+def _event(is_set: bool) -> threading.Event:
+    event = threading.Event()
+    if is_set:
+        event.set()
+    return event
+
+
 class ActivityContext:
     """The attempt's side of an activity; safe to use from any thread."""
 
@@ -70,10 +77,10 @@ class ActivityContext:
         #: Details of the last heartbeat of an earlier attempt.
         self.last_heartbeat_details = tuple(last_heartbeat_details)
         self._heartbeat = heartbeat
-        self._cancelled = False
-        self._shutting_down = threading.Event()
+        self._cancelled = self._shutting_down = False
         #: Made when first waited for: most activities never ask.
-        self._event: threading.Event | None = None
+        self._cancellation: threading.Event | None = None
+        self._shutdown: threading.Event | None = None
         self._callbacks: list[Callable[[], object]] = []
 
     @property
@@ -84,11 +91,7 @@ class ActivityContext:
     def wait_for_cancellation(self, timeout: float | None = None) -> bool:
         """Block until asked to stop, at most ``timeout`` seconds; whether it was."""
         with _LOCK:
-            if self._event is None:
-                self._event = threading.Event()
-                if self._cancelled:
-                    self._event.set()
-            event = self._event
+            event = self._cancellation = self._cancellation or _event(self._cancelled)
         return event.wait(timeout)
 
     def raise_if_cancelled(self) -> None:
@@ -110,15 +113,20 @@ class ActivityContext:
     @property
     def worker_is_shutting_down(self) -> bool:
         """Whether the worker is going down: what is not done within its grace is done again elsewhere."""
-        return self._shutting_down.is_set()
+        return self._shutting_down
 
     def wait_for_worker_shutdown(self, timeout: float | None = None) -> bool:
         """Block until the worker is going down, at most ``timeout`` seconds; whether it is."""
-        return self._shutting_down.wait(timeout)
+        with _LOCK:
+            event = self._shutdown = self._shutdown or _event(self._shutting_down)
+        return event.wait(timeout)
 
     def announce_shutdown(self) -> None:
         """For workers: say that the worker is going down."""
-        self._shutting_down.set()
+        with _LOCK:
+            self._shutting_down = True
+            if self._shutdown is not None:
+                self._shutdown.set()
 
     def request_cancellation(self) -> None:
         """For workers: ask the activity to stop."""
@@ -126,8 +134,8 @@ class ActivityContext:
             if self._cancelled:
                 return
             self._cancelled = True
-            if self._event is not None:
-                self._event.set()
+            if self._cancellation is not None:
+                self._cancellation.set()
             callbacks = list(self._callbacks)
         for callback in callbacks:
             callback()
