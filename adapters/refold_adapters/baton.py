@@ -81,7 +81,7 @@ class Baton:
 
     def do_all(self) -> None:
         """Do all that has come."""
-        while True:
+        while not self._queue.empty():  # asked first, as nothing is what has come most often
             try:
                 item = self._queue.get_nowait()
             except Empty:

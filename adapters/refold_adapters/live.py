@@ -77,8 +77,9 @@ class LiveRun:
     def begin_anew(self) -> None:
         """The turn is committed: the next one is made of what comes from now on."""
         self.creation = None
-        gone = dict.fromkeys(map(id, self.messages))
-        self.timed_out = [message for message in self.timed_out if id(message) not in gone]
+        if self.timed_out:
+            gone = dict.fromkeys(map(id, self.messages))
+            self.timed_out = [message for message in self.timed_out if id(message) not in gone]
         self.messages, self.consumed, self.taken, self.ended, self.accepting = [], [], [], [], []
         self.redos = self.takeovers = 0
         self.reunite()
@@ -140,6 +141,8 @@ class LiveRun:
     @property
     def dropped(self) -> tuple[int, ...]:
         """``seq`` of the activities whose time is up, as its messages say."""
+        if not self.timed_out:
+            return ()
         present = dict.fromkeys(map(id, self.messages))
         return tuple(getattr(message, "seq") for message in self.timed_out if id(message) in present)  # noqa: B009
 

@@ -261,7 +261,7 @@ class Rounds:
             self._runs.settle(one, outcomes[position : position + len(one.writes)])
             position += len(one.writes)
         self.look, self._runs.look_again = self.look or self._runs.look_again, False
-        if any(isinstance(outcome, Fenced) for outcome in outcomes) and not self._session.renew():
+        if Fenced in map(type, outcomes) and not self._session.renew():
             self._lost_session()
 
     def _settle_leftovers(

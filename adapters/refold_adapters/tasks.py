@@ -274,11 +274,20 @@ class Tasks:
         if attempt.abandoned or self._running.get(key) is not attempt:
             return None
         del self._running[key]
-        common = attempt.held(self.identity).common
         match outcome:
             case Returned():
-                return Ended(attempt, CompleteActivity(result=outcome.result, **common))
+                return Ended(
+                    attempt,
+                    CompleteActivity(
+                        seq=attempt.seq,
+                        result=outcome.result,
+                        attempt=attempt.number,
+                        identity=self.identity,
+                        started_at=attempt.started_at,
+                    ),
+                )
             case Cancelled():
+                common = attempt.held(self.identity).common
                 return Ended(attempt, ReportActivityCanceled(details=outcome.details, **common))
             case Elsewhere():
                 return Ended(attempt, None, detach=self._detach(attempt))

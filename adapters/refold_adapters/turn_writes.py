@@ -59,7 +59,7 @@ DEADLINE = 0
 
 def task_queue_of(event: ActivityTaskScheduled, run_queue: str) -> str:
     """The queue of an activity: its own, or else its run's."""
-    queue: str = (event.options or {}).get("task_queue", run_queue)
+    queue: str = event.options.get("task_queue", run_queue) if event.options else run_queue
     return queue
 
 
@@ -152,8 +152,8 @@ def commit_of(
     cancel_tasks: list[CancelTask] = []
     timers: list[tuple[int, int]] = []
     removed_timers: list[int] = []
-    asked = dict.fromkeys(command.event_id for command in turn.commands)
-    for event in (*turn.events, *undelivered):
+    asked = dict.fromkeys([command.event_id for command in turn.commands])
+    for event in (*turn.events, *undelivered) if undelivered else turn.events:
         line = encode_event(event)
         lines.append(line)
         match event:

@@ -19,7 +19,7 @@ from refold.effects import ActivityType, ScheduleActivity, Workflow
 from refold.errors import DefinitionError, PayloadError
 from refold.ids import checked_id
 from refold.inbound import misuse
-from refold.payloads import Plain, decode, decoder, encode
+from refold.payloads import Plain, decoder, encode
 from refold.policies import ActivityCancellationType, ActivityOptions, RetryPolicy
 from refold.waits import Routine
 
@@ -86,6 +86,11 @@ class _Signature:
         bound.apply_defaults()
         return bound.args[: max(count, len(args))]
 
+    @cached_property
+    def _decoders(self) -> list[Callable[[Plain], Any] | None]:
+        """What decodes each parameter; a last one of any number has one for all."""
+        return [decoder(self.hints.get(name, Any)) for name in self.parameters]
+
     def decode_input(self, plain: typing.Sequence[Plain]) -> tuple[Any, ...]:
         """Stored arguments as the declared types."""
         if not self.count_min <= len(plain) <= self.count_max:
@@ -95,11 +100,11 @@ class _Signature:
                 why="the caller and this code do not agree on its signature",
                 fix="give new parameters a default, and keep old ones",
             )
-        parameters = list(self.parameters.values())
+        decoders = self._decoders
         values: list[Any] = []
         for index, item in enumerate(plain):
-            parameter = parameters[min(index, len(parameters) - 1)]
-            values.append(decode(item, self.hints.get(parameter.name, Any)))
+            decode = decoders[min(index, len(decoders) - 1)]
+            values.append(item if decode is None else decode(item))
         return tuple(values)
 
 

@@ -55,18 +55,20 @@ class Group:
                     self._waiting.append(batch)
                 else:
                     self._occupied = batch.leads = True
-            if batch.gate is not None:
-                batch.gate.acquire()
+            if batch.gate is None:
+                self._lead(batch, [batch])
+                return
+            batch.gate.acquire()
             if batch.leads:
-                self._lead(batch)
+                with self._mutex:
+                    batches = [batch, *self._waiting]
+                    self._waiting.clear()
+                self._lead(batch, batches)
         except BaseException:  # an interrupt from the keyboard, at any point
             self._withdraw(batch)
             raise
 
-    def _lead(self, batch: Batch) -> None:
-        with self._mutex:
-            batches = [batch, *self._waiting]
-            self._waiting.clear()
+    def _lead(self, batch: Batch, batches: list[Batch]) -> None:
         try:
             self._carry_out(batches)
         finally:
