@@ -12,6 +12,7 @@ from refold_adapters.fast_codec import event_decoder
 from refold_adapters.handles import QueryRejectCondition, WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow, RunStatus, Store
+from refold_adapters.retelling import ResetReapplyExcludeType
 from refold_adapters.runtime_errors import (
     ActivityNotFoundError,
     ExecutionError,
@@ -55,6 +56,7 @@ __all__ = [
     "ManualClock",
     "MemoryStore",
     "QueryRejectCondition",
+    "ResetReapplyExcludeType",
     "RunRow",
     "RunStatus",
     "SqliteStore",

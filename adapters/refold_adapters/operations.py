@@ -5,6 +5,7 @@ One rule: what each of them does is told in ``administration`` and ``resets``; h
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from refold_adapters.administration import change_options, tell, terminate
 from refold_adapters.closings import ending_of
 from refold_adapters.ports import DeleteRun, RunRow
 from refold_adapters.resets import Point, fork_run, reset_run
+from refold_adapters.retelling import ResetReapplyExcludeType
 
 if TYPE_CHECKING:
     from refold_adapters.client import Client
@@ -78,25 +80,31 @@ class RunOperations:
         turn: int | None = None,
         first: bool = False,
         reason: str = "",
-        reapply_signals: bool = True,
+        reapply_exclude: Iterable[ResetReapplyExcludeType] = (),
     ) -> Self:
         """Begin the run anew at one of its turns, under another run id, and return its handle; an open one is terminated.
 
         The turn is given by its number, by one of its events, as the first, or else it is the last one that its code made.  What came
-        from outside in it is kept, what the code did in answer is made anew; signals and cancel requests that came after it come again,
-        in order, unless ``reapply_signals`` is False.  Raises RF5102, RF5101 where another run is open, and RF5115 where it cannot be.
+        from outside in it is kept, what the code did in answer is made anew; signals, updates and cancel requests that came after it
+        come again, in order, but for those kinds that ``reapply_exclude`` names.  Children that it waits for at that point go on as
+        its children; those that were started later are terminated.  Its own parent notices nothing.  Raises RF5102, RF5101 where
+        another run is open, and RF5115 where it cannot be.
         """
-        row = self._client.row(self.workflow_id, self.run_id)
-        point = Point(event_id=event_id, turn=turn, first=first)
-        run_id = reset_run(
-            self._client.store,
-            row,
-            point,
+        client = self._client
+        reset = reset_run(
+            client.store,
+            client.row(self.workflow_id, self.run_id),
+            Point(event_id=event_id, turn=turn, first=first),
             reason=reason,
-            identity=self._client.identity,
-            reapply=reapply_signals,
+            identity=client.identity,
+            exclude=list(reapply_exclude),
         )
-        return self._same_kind(self.workflow_id, run_id)
+        for workflow_id, run_id in reset.ended:
+            row = client.store.find_run(workflow_id, run_id)
+            ended = None if row is None else ending_of(row)
+            if ended is not None:
+                client.closings.settle(ended)
+        return self._same_kind(self.workflow_id, reset.run_id)
 
     def fork(
         self,
@@ -108,12 +116,20 @@ class RunOperations:
     ) -> Self:
         """Begin another run, of workflow id ``id``, as a copy of this one up to one of its turns, and return its handle.
 
-        The turn is given as for :meth:`reset`.  With ``args``, the copy has them as its input.  This run goes on as if nothing had been.
+        The turn is given as for :meth:`reset`.  With ``args``, the copy has them as its input, and
+        they are checked as those of a start are.  This run goes on as if nothing had been.
         """
         row = self._client.row(self.workflow_id, self.run_id)
-        point = Point(event_id=event_id, turn=turn, first=first)
-        plain = [encode(arg) for arg in args] if args else None
+        definition = self._client.known_definition(row)
+        plain = None
+        if args:
+            plain = [encode(arg) for arg in args] if definition is None else definition.encode_input(*args)
         run_id = fork_run(
-            self._client.store, row, point, workflow_id=checked_id(id, "workflow id"), input=plain
+            self._client.store,
+            row,
+            Point(event_id=event_id, turn=turn, first=first),
+            workflow_id=checked_id(id, "workflow id"),
+            input=plain,
+            identity=self._client.identity,
         )
         return self._same_kind(id, run_id)

@@ -59,6 +59,20 @@ def child_run_id(run_id: str, seq: int) -> str:
     return str(uuid5(NAMESPACE_OID, f"{run_id}/{seq}"))
 
 
+def made_under(started: WorkflowExecutionStarted, seq: int) -> str:
+    """The run id under which a run made a command: another one, if it began as a copy that has it."""
+    copied: dict[str, int] = started.copied_from or {}
+    for run_id, last in sorted(copied.items(), key=lambda each: each[1]):
+        if seq <= last:
+            return run_id
+    return started.run_id
+
+
+def child_of(started: WorkflowExecutionStarted, seq: int) -> str:
+    """The id of the first run of a child of a run."""
+    return child_run_id(made_under(started, seq), seq)
+
+
 @attrs.frozen
 class Others:
     """What a turn does to other runs, and which late messages nobody can be shown any more."""
@@ -179,11 +193,21 @@ def _child(
     )
 
 
+def asked_again(
+    command: SignalExternalWorkflowExecutionInitiated | RequestCancelExternalWorkflowExecutionInitiated,
+    started: WorkflowExecutionStarted,
+) -> Relay:
+    """What a copied command asked, once more and under its first request id: who has heard it does not hear it again."""
+    if isinstance(command, SignalExternalWorkflowExecutionInitiated):
+        return _signal(command, started)
+    return _cancel(command, started)
+
+
 def _signal(command: SignalExternalWorkflowExecutionInitiated, started: WorkflowExecutionStarted) -> Relay:
     message = SignalWorkflow(
         signal_name=command.signal_name,
         input=command.input,
-        request_id=f"{started.run_id}/{command.seq}",
+        request_id=f"{made_under(started, command.seq)}/{command.seq}",
         headers=command.headers,
         external_workflow_id=started.workflow_id,
     )
@@ -199,7 +223,7 @@ def _cancel(
 ) -> Relay:
     message = CancelWorkflow(
         reason=command.reason,
-        request_id=f"{started.run_id}/{command.seq}",
+        request_id=f"{made_under(started, command.seq)}/{command.seq}",
         external_workflow_id=started.workflow_id,
     )
     return Relay(
@@ -222,7 +246,7 @@ def _to(
         data=encode_message(message),
         run_id=command.run_id,
         request_id=request_id,
-        first_run_id=None if child is None else child_run_id(started.run_id, child),
+        first_run_id=None if child is None else child_of(started, child),
     )
 
 
@@ -249,7 +273,7 @@ def _closed_upon(
         workflow_id=orphan.workflow_id,
         data=encode_message(message),
         request_id=request_id,
-        first_run_id=child_run_id(started.run_id, orphan.seq),
+        first_run_id=child_of(started, orphan.seq),
     )
     return [Relay(write=write)]
 
@@ -259,7 +283,7 @@ def _told_to_parent(turn: Turn, started: WorkflowExecutionStarted) -> list[Relay
     seq, closed = started.parent_seq, turn.closed
     if seq is None or started.parent_workflow_id is None or closed is None or turn.next is not None:
         return []
-    message = _outcome(seq, closed)
+    message = outcome_of_child(seq, closed)
     if message is None:
         return []
     write = AcceptMessage(
@@ -267,11 +291,13 @@ def _told_to_parent(turn: Turn, started: WorkflowExecutionStarted) -> list[Relay
         run_id=started.parent_run_id,
         data=encode_message(message),
         request_id=f"{started.run_id}/closed",
+        answers=seq,
     )
     return [Relay(write=write)]
 
 
-def _outcome(seq: int, closed: HistoryEvent) -> Message | None:
+def outcome_of_child(seq: int, closed: HistoryEvent) -> Message | None:
+    """What the parent of a child that ended so is told; None where another run follows."""
     match closed:
         case WorkflowExecutionCompleted():
             return CompleteChild(seq=seq, result=closed.result)

@@ -1,8 +1,10 @@
 """Runs that begin in the midst of another one: reset and fork.
 
 A run is reset to a turn: the new run has all turns before it, and what came from outside in that turn is put into its inbox, so that
-its code answers it anew.  Activities and timers that were open then are open again.  One rule: the new run, all that it begins with,
-and the end of the old one are one commit.
+its code answers it anew.  Activities and timers that were open then are open again, and children go on as children of the new run;
+those that were started later are ended, as their start is undone.
+
+One rule: the new run, all that it begins with, and the ends of the old one and of these children are one commit.
 """
 
 from __future__ import annotations
@@ -12,55 +14,41 @@ from uuid import uuid4
 
 import attrs
 
-from refold import RefoldError, fold
+from refold import carry, fold
 from refold import events as ev
 from refold import messages as ms
 from refold.carry import deadline_of
-from refold.codec import decode_message, encode_event, encode_message
+from refold.codec import decode_message, encode_event
 from refold.payloads import Plain
 from refold_adapters.administration import terminating
+from refold_adapters.copying import Copier, impossible, newest_of_chain
 from refold_adapters.inspection import read_history
+from refold_adapters.other_runs import child_of
 from refold_adapters.ports import (
+    CommitTurn,
     CopyRun,
     Created,
     CreateRun,
     Exists,
-    NewTask,
     Properties,
     RunRow,
     RunStatus,
+    Stale,
     Store,
     StoredTurn,
+    Unseen,
 )
 from refold_adapters.properties import properties_after, properties_of
-from refold_adapters.runtime_errors import ExecutionError, WorkflowAlreadyStartedError
-from refold_adapters.turn_writes import DEADLINE, is_local, task_queue_of
-
-#: What an event from outside was before it was recorded, for what can be told again.
-_AGAIN: dict[type[ev.HistoryEvent], type[ms.Message]] = {
-    ev.WorkflowExecutionSignaled: ms.SignalWorkflow,
-    ev.WorkflowExecutionCancelRequested: ms.CancelWorkflow,
-    ev.WorkflowExecutionUpdateAccepted: ms.UpdateWorkflow,
-    ev.ActivityTaskCompleted: ms.CompleteActivity,
-    ev.ActivityTaskFailed: ms.FailActivity,
-    ev.ActivityTaskTimedOut: ms.TimeOutActivity,
-    ev.ActivityTaskCanceled: ms.ReportActivityCanceled,
-    ev.TimerFired: ms.FireTimer,
-    ev.ChildWorkflowExecutionStarted: ms.ReportChildStarted,
-    ev.StartChildWorkflowExecutionFailed: ms.ReportChildStartFailed,
-    ev.ChildWorkflowExecutionCompleted: ms.CompleteChild,
-    ev.ChildWorkflowExecutionFailed: ms.FailChild,
-    ev.ChildWorkflowExecutionCanceled: ms.ReportChildCanceled,
-    ev.ChildWorkflowExecutionTimedOut: ms.TimeOutChild,
-    ev.ChildWorkflowExecutionTerminated: ms.ReportChildTerminated,
-    ev.ExternalWorkflowExecutionSignaled: ms.ReportSignalDelivered,
-    ev.SignalExternalWorkflowExecutionFailed: ms.ReportSignalFailed,
-    ev.ExternalWorkflowExecutionCancelRequested: ms.ReportCancelDelivered,
-    ev.RequestCancelExternalWorkflowExecutionFailed: ms.ReportCancelFailed,
-}
-_STARTED = ev.WorkflowExecutionStarted
-#: What people and other runs have said, which is not to be lost.
-_SAID = (ms.SignalWorkflow, ms.CancelWorkflow, ms.UpdateWorkflow)
+from refold_adapters.retelling import (
+    AGAIN,
+    FROM_OTHERS,
+    ResetReapplyExcludeType,
+    as_inbox,
+    said_again,
+    told_again,
+)
+from refold_adapters.runtime_errors import WorkflowAlreadyStartedError, WorkflowNotFoundError
+from refold_adapters.turn_writes import DEADLINE
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +61,11 @@ class Point:
 
     def turn_of(self, history: Sequence[ev.HistoryEvent], row: RunRow) -> int:
         """Its number; raises RF5115 where there is no such turn."""
-        made = [event.turn for event in history if not event.external or type(event) in (*_AGAIN, _STARTED)]
+        made = [
+            event.turn
+            for event in history
+            if not event.external or type(event) in AGAIN or isinstance(event, ev.WorkflowExecutionStarted)
+        ]
         if self.first:
             made = made[:1]
         elif self.event_id is not None:
@@ -81,150 +73,191 @@ class Point:
         elif self.turn is not None:
             made = [event.turn for event in history if event.turn == self.turn]
         if not made:
-            raise _impossible(row, "it has no such turn or event")
+            raise impossible(row, "it has no such turn or event")
         return made[-1]
 
 
-def reset_run(store: Store, row: RunRow, point: Point, *, reason: str, identity: str, reapply: bool) -> str:
-    """Begin a run anew at a turn, and end the old one; returns the new run id."""
+@attrs.frozen
+class Reset:
+    """A reset that was done."""
+
+    run_id: str
+    #: ``(workflow_id, run_id)`` of the runs that it ended.
+    ended: Sequence[tuple[str, str]]
+
+
+def reset_run(
+    store: Store,
+    row: RunRow,
+    point: Point,
+    *,
+    reason: str,
+    identity: str,
+    exclude: Sequence[ResetReapplyExcludeType] = (),
+) -> Reset:
+    """Begin a run anew at a turn, and end the old one."""
     run_id = str(uuid4())
+    why = f"reset to another run: {reason}" if reason else "reset to another run"
     while True:
-        is_open = row.closed_at is None
-        why = f"reset to another run: {reason}" if reason else "reset to another run"
-        closes = terminating(store, row, reason=why, identity=identity) if is_open else None
-        left: list[ms.Message] = []
-        if closes is not None and reapply:
-            taken = dict.fromkeys(closes.consumed)
-            inbox = [message for message in store.list_inbox(row.run_id) if message.message_id in taken]
-            left = [
-                message
-                for message in map(decode_message, (m.data for m in inbox))
-                if isinstance(message, _SAID)
-            ]
-        history = read_history(store, row.run_id)
-        number = point.turn_of(history, row)
-        after = [event for event in history if event.turn > number] if reapply else []
-        said = [message for message in map(_told_again, after) if isinstance(message, _SAID)]
-        copy = _copy(
-            row,
-            history,
-            number,
-            run_id,
-            row.workflow_id,
-            input=None,
-            said=[*said, *left],
-            now=store.clock.now_us(),
-        )
-        (outcome,) = store.apply([attrs.evolve(copy, closes=closes)])
+        closes: CommitTurn | None = None
+        if row.closed_at is None:
+            closes = attrs.evolve(terminating(store, row, reason=why, identity=identity), relays=())
+        source = _Source.read(store, row, point)
+        start = carry.reset_run(fold(source.history), run_id=run_id, identity=identity, request_id=run_id)
+        copy = source.copy(store, start, takes_place=True)
+        undone = source.undone_children(store)
+        ends = [_without_parent(store, child, identity) for child in undone]
+        said = said_again([*told_again(source.after), *source.unread], exclude)
+        copy = attrs.evolve(copy, closes=closes, ends=ends, messages=[*copy.messages, *as_inbox(said)])
+        (outcome,) = store.apply([copy])
         if isinstance(outcome, Created) or (isinstance(outcome, Exists) and outcome.run_id == run_id):
-            return run_id
+            ended = [row, *undone] if closes is not None else undone
+            return Reset(run_id, [(each.workflow_id, each.run_id) for each in ended])
         if isinstance(outcome, Exists):
             raise WorkflowAlreadyStartedError(row.workflow_id, outcome.run_id, outcome.status.value)
-        row = _found_again(store, row)
+        assert isinstance(outcome, Stale | Unseen), outcome  # something has moved since it was looked at
+        found = store.find_run(row.workflow_id, row.run_id)
+        if found is None:
+            raise WorkflowNotFoundError(row.workflow_id, row.run_id, deleted=True)
+        row = found
 
 
 def fork_run(
-    store: Store, row: RunRow, point: Point, *, workflow_id: str, input: Sequence[Plain] | None
+    store: Store,
+    row: RunRow,
+    point: Point,
+    *,
+    workflow_id: str,
+    input: Sequence[Plain] | None,
+    identity: str,
 ) -> str:
     """Begin another run as a copy of this one up to a turn; returns its run id."""
     run_id = str(uuid4())
-    history = read_history(store, row.run_id)
-    copy = _copy(
-        row,
-        history,
-        point.turn_of(history, row),
-        run_id,
-        workflow_id,
+    source = _Source.read(store, row, point)
+    start = carry.fork_run(
+        fold(source.history),
+        run_id=run_id,
+        workflow_id=workflow_id,
         input=input,
-        said=(),
-        now=store.clock.now_us(),
+        identity=identity,
+        request_id=run_id,
     )
-    (outcome,) = store.apply([copy])
+    (outcome,) = store.apply([source.copy(store, start, takes_place=False)])
     if isinstance(outcome, Exists) and outcome.run_id != run_id:
         raise WorkflowAlreadyStartedError(workflow_id, outcome.run_id, RunStatus(outcome.status).value)
     return run_id
 
 
-def _copy(
-    row: RunRow,
-    history: Sequence[ev.HistoryEvent],
-    number: int,
-    run_id: str,
-    workflow_id: str,
-    *,
-    input: Sequence[Plain] | None,
-    said: Sequence[ms.Message],
-    now: int,
-) -> CopyRun:
-    """The write that begins a run with the turns before ``number``, and has it told again what that turn was told."""
-    started = history[0]
-    assert isinstance(started, ev.WorkflowExecutionStarted)
-    began = attrs.evolve(
-        started,
-        workflow_id=workflow_id,
-        run_id=run_id,
-        random_seed=started.random_seed or started.run_id,
-        request_id=run_id,
-        build_id=row.build_id,
-        input=list(started.input if input is None else input),
+def _without_parent(store: Store, child: RunRow, identity: str) -> CommitTurn:
+    """The write that ends a child whose start is undone: there is no command any more that it could answer."""
+    commit = terminating(store, child, reason="its parent was reset to before its start", identity=identity)
+    return attrs.evolve(
+        commit, relays=[each for each in commit.relays if getattr(each.write, "answers", None) is None]
     )
-    kept = [began, *history[1:]]
-    kept = [event for event in kept if event.turn < number]
-    told: list[ms.Message] = [] if kept else [_start_again(began)]
-    again = (_told_again(event) for event in history if event.turn == number and event.external)
-    told += [message for message in again if message is not None]
-    tasks, timers, canceled = _open_again(row, kept, told)
-    deadline = deadline_of(attrs.evolve(began, at=now)) if kept else None  # its time begins anew, too
-    if deadline is not None:
-        timers.append((DEADLINE, deadline))
-    run = CreateRun(
-        run_id=run_id,
-        workflow_id=workflow_id,
-        workflow_type=row.workflow_type,
-        task_queue=row.task_queue,
+
+
+@attrs.frozen
+class _Source:
+    """A run as it is copied: its history, and where the copy begins."""
+
+    row: RunRow
+    history: Sequence[ev.HistoryEvent]
+    #: The turn that the copy makes anew.
+    number: int
+    #: What nobody has heard yet.
+    unread: Sequence[ms.Message]
+
+    @classmethod
+    def read(cls, store: Store, row: RunRow, point: Point) -> _Source:
+        inbox = store.list_inbox(row.run_id)  # before the history: what a turn takes in between is in both
+        history = read_history(store, row.run_id)
+        unread = [decode_message(message.data) for message in inbox]
+        return cls(row, history, point.turn_of(history, row), unread)
+
+    @property
+    def started(self) -> ev.WorkflowExecutionStarted:
+        started = self.history[0]
+        assert isinstance(started, ev.WorkflowExecutionStarted)
+        return started
+
+    @property
+    def after(self) -> list[ev.HistoryEvent]:
+        return [event for event in self.history if event.turn > self.number]
+
+    def undone_children(self, store: Store) -> list[RunRow]:
+        """The open ones among the children that were started in the turn or after it."""
+        found = [
+            newest_of_chain(store, event.workflow_id, child_of(self.started, event.seq))
+            for event in self.history
+            if event.turn >= self.number and isinstance(event, ev.StartChildWorkflowExecutionInitiated)
+        ]
+        return [child for child in found if child is not None and child.closed_at is None]
+
+    def copy(self, store: Store, start: ms.StartWorkflow, *, takes_place: bool) -> CopyRun:
+        """The write that begins a run with the turns before the one that it makes anew, and tells it again what that was told."""
+        kept = [event for event in self.history if event.turn < self.number]
+        state = fold(kept)
+        copied = _origins(self.started, state.last_seq)
+        began = self._began(start, copied, store.clock.now_us())
+        told = told_again(event for event in self.history if event.turn == self.number and event.external)
+        answers = [*told_again(self.after), *self.unread]
+        answers = [message for message in answers if isinstance(message, FROM_OTHERS)]
+        openings = Copier(store, self.row, self.started, answers, takes_place).open_at(state, told)
+        timers = openings.timers
+        if kept:
+            kept[0] = began
+            deadline = deadline_of(attrs.evolve(began, at=store.clock.now_us()))
+            timers += [] if deadline is None else [(DEADLINE, deadline)]  # its time begins anew, too
+            if state.paused:
+                told.insert(0, ms.UnpauseWorkflow(reason="reset", request_id=f"{start.run_id} unpause"))
+        else:
+            told.insert(0, start)
+        return CopyRun(
+            run=_creation(start, _properties(began, kept)),
+            turns=_turns(kept),
+            last_event_id=state.last_event_id,
+            tasks=openings.tasks,
+            timers=timers,
+            messages=as_inbox([*told, *openings.messages]),
+            open_runs=openings.children,
+            stands_for=list(copied.items()) if takes_place else (),
+            relays=openings.relays,
+        )
+
+    def _began(
+        self, start: ms.StartWorkflow, copied: dict[str, int], now: int
+    ) -> ev.WorkflowExecutionStarted:
+        """The beginning of the copy, in the place of that of the run."""
+        fields = {field.name: getattr(start, field.name) for field in attrs.fields(ms.StartWorkflow)}
+        timeout = start.execution_timeout_us
+        fields["execution_expires_at"] = None if timeout is None else now + timeout
+        fields["input"] = list(start.input)
+        return attrs.evolve(self.started, **fields, copied_from=copied or None)
+
+
+def _origins(started: ev.WorkflowExecutionStarted, last_seq: int) -> dict[str, int]:
+    """Under which run ids the commands up to that one were made, each with the last of them."""
+    found: dict[str, int] = {}
+    done = 0
+    copied: dict[str, int] = started.copied_from or {}
+    for run_id, last in [*sorted(copied.items(), key=lambda each: each[1]), (started.run_id, last_seq)]:
+        if done < last_seq:
+            done = found[run_id] = min(last, last_seq)
+    return found
+
+
+def _creation(start: ms.StartWorkflow, properties: Properties | None) -> CreateRun:
+    return CreateRun(
+        run_id=start.run_id,
+        workflow_id=start.workflow_id,
+        workflow_type=start.workflow_type,
+        task_queue=start.task_queue,
         message=None,
-        request_id=run_id,
-        build_id=row.build_id,
-        properties=_properties(began, kept),
+        request_id=start.request_id,
+        build_id=start.build_id,
+        properties=properties,
+        first_run_id=start.first_run_id or "",
     )
-    return CopyRun(
-        run=run,
-        turns=_turns(kept),
-        last_event_id=kept[-1].event_id if kept else 0,
-        tasks=tasks,
-        timers=timers,
-        messages=[
-            (encode_message(message), getattr(message, "request_id", ""))
-            for message in (*told, *canceled, *said)
-        ],
-    )
-
-
-def _open_again(
-    row: RunRow, kept: Sequence[ev.HistoryEvent], told: Sequence[ms.Message]
-) -> tuple[list[NewTask], list[tuple[int, int]], list[ms.Message]]:
-    """What was open before the turn: its activities, its timers, and that activities which were asked to stop did so."""
-    state = fold(kept)
-    if state.paused:
-        raise _impossible(row, "the run was paused there")
-    settled = dict.fromkeys(getattr(message, "seq", 0) for message in told)
-    tasks: list[NewTask] = []
-    timers: list[tuple[int, int]] = []
-    canceled: list[ms.Message] = []
-    for seq, pending in state.pending.items():
-        if seq in settled:
-            continue
-        if isinstance(pending, ev.TimerStarted):
-            timers.append((seq, pending.fire_at))
-        elif not isinstance(pending, ev.ActivityTaskScheduled):
-            raise _impossible(row, f"{type(pending).__name__} (event {pending.event_id}) had no answer yet")
-        elif seq in state.cancelling:
-            canceled.append(ms.ReportActivityCanceled(seq=seq, attempt=0))
-        elif not is_local(pending):
-            queue = task_queue_of(pending, row.task_queue)
-            data = encode_event(pending)
-            tasks.append(NewTask(seq=seq, activity_type=pending.activity_type, task_queue=queue, data=data))
-    return tasks, timers, canceled
 
 
 def _properties(began: ev.WorkflowExecutionStarted, kept: Sequence[ev.HistoryEvent]) -> Properties | None:
@@ -239,39 +272,3 @@ def _turns(kept: Sequence[ev.HistoryEvent]) -> list[StoredTurn]:
         StoredTurn(number, events[0].event_id, b"\n".join(map(encode_event, events)))
         for number, events in by_turn.items()
     ]
-
-
-def _start_again(began: ev.WorkflowExecutionStarted) -> ms.StartWorkflow:
-    fields = {field.name: getattr(began, field.name) for field in attrs.fields(ms.StartWorkflow)}
-    return ms.StartWorkflow(**fields)
-
-
-def _told_again(event: ev.HistoryEvent) -> ms.Message | None:
-    """The message that the event was; None for what cannot be told again."""
-    if isinstance(event, ev.MessageUndelivered) and event.message_kind == "SignalWorkflow":
-        return ms.SignalWorkflow(
-            signal_name=event.message_name,
-            input=event.input,
-            identity=event.identity,
-            request_id=event.request_id,
-        )
-    kind = _AGAIN.get(type(event))
-    if kind is None:
-        return None
-    return kind(**{field.name: getattr(event, field.name) for field in attrs.fields(kind)})
-
-
-def _found_again(store: Store, row: RunRow) -> RunRow:
-    found = store.find_run(row.workflow_id, row.run_id)
-    if found is None:
-        raise _impossible(row, "it was deleted")
-    return found
-
-
-def _impossible(row: RunRow, why: str) -> RefoldError:
-    return ExecutionError(
-        "RF5115",
-        f"workflow {row.workflow_id!r} (run {row.run_id}) cannot begin anew there: {why}",
-        why="a run begins anew at a turn that it made, where it waits for nothing but activities and timers",
-        fix="choose another turn; `refold show` lists them",
-    )

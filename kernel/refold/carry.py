@@ -166,7 +166,7 @@ def _value(rule: Carry, name: str, state: Any, given: Mapping[str, Any]) -> Any:
         case Carry.SAME:
             return getattr(started, name)
         case Carry.NOW:
-            return getattr(state, name)
+            return getattr(state, name) or None  # an empty build is what it was moved to that may be any
         case Carry.ASKED:
             return getattr(closed, name)
         case Carry.GIVEN | Carry.GIVEN_OR_SAME:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from refold.events import ActivityTaskScheduled, WorkflowExecutionStarted
-from refold_adapters import ExecutionError, RunStatus
+from refold_adapters import ExecutionError, ResetReapplyExcludeType, RunStatus
 from tests.features.operating import charge, drawing, passes, seen, turnstile
 from tests.runtime.conftest import MakeEngine
 
@@ -48,7 +48,7 @@ def test_a_reset_may_leave_later_signals_out(make_engine: MakeEngine) -> None:
     engine = make_engine(workflows=[turnstile], activities=[charge])
     old = engine.start(turnstile, 2, id="gate")
     old.signal(passes, "ann")
-    new = old.reset(first=True, reapply_signals=False)
+    new = old.reset(first=True, reapply_exclude=[ResetReapplyExcludeType.SIGNAL])
     new.signal(passes, "bob")
     new.signal(passes, "eve")
     assert ["charged bob", "charged eve"] == new.result(timeout=SECONDS)

@@ -152,5 +152,5 @@ def test_what_begins_a_run_has_every_field_of_the_event_it_becomes() -> None:
     message = {field.name for field in attrs.fields(ms.StartWorkflow)}
     event = {field.name for field in attrs.fields(ev.WorkflowExecutionStarted)}
 
-    assert {"event_id", "turn", "at", "flags", "schema_version"} == event - message
+    assert {"event_id", "turn", "at", "flags", "schema_version", "copied_from"} == event - message
     assert set() == message - event

@@ -46,6 +46,7 @@ class RunContract(StoreHarness):
             owner=0,
             parked=None,
             closing_event=None,
+            first_run_id="run-1",
         )
         assert expected == self.store.find_run("wf-run-1")
         assert expected == self.store.find_run("wf-run-1", "run-1")

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.memory.state import State
-from refold_adapters.memory.writes import commit_turn, new_run, new_task, run_in_the_way
+from refold_adapters.memory.writes import (
+    commit_turn,
+    new_run,
+    new_task,
+    refused_turn,
+    relay,
+    run_in_the_way,
+)
 from refold_adapters.ports import Outcome, RunStatus
 
 
@@ -17,10 +24,17 @@ def copy_run(state: State, now: int, write: ports.CopyRun) -> Outcome:
     in_the_way = run_in_the_way(state, write.run, None if closes is None else closes.run_id)
     if in_the_way is not None:
         return in_the_way
-    if closes is not None:
-        outcome = commit_turn(state, now, closes)
-        if not isinstance(outcome, ports.Committed):
-            return outcome
+    for run_id in write.open_runs:
+        needed = state.runs.get(run_id)
+        if needed is None or needed.status is not RunStatus.RUNNING:
+            return ports.Stale(0)
+    commits = [*([] if closes is None else [closes]), *write.ends]
+    for commit in commits:
+        refusal = refused_turn(state, state.runs.get(commit.run_id), commit)
+        if refusal is not None:
+            return refusal
+    for commit in commits:
+        commit_turn(state, now, commit)
     run = new_run(state, now, write.run)
     run.turns = list(write.turns)
     run.last_event_id = write.last_event_id
@@ -32,6 +46,10 @@ def copy_run(state: State, now: int, write: ports.CopyRun) -> Outcome:
     state.add_run(run)
     for new in write.tasks:
         state.put_task(run, new_task(run, now, new, 0))
+    for run_id, last in write.stands_for:
+        state.heirs[run_id] = (run.run_id, last)
+    for each in write.relays:
+        relay(state, run, now, each)
     return ports.Created(run.run_id)
 
 

@@ -88,6 +88,7 @@ class Run:
             parked_line=self.parked_line,
             memo=self.properties.memo,
             search_attributes=self.properties.search_attributes,
+            first_run_id=self.first_run_id,
         )
 
     @property
@@ -137,6 +138,8 @@ class State:
         self.sessions: dict[int, SessionRow] = {}
         self.last_token = 0
         self.tombstones: dict[str, Tombstone] = {}
+        #: Run ids, the run that takes the answers to their commands, and up to which command.
+        self.heirs: dict[str, tuple[str, int]] = {}
         #: All runs, by ``order``.
         self.created: dict[int, Run] = {}
         self.last_order = 0
@@ -162,6 +165,8 @@ class State:
         of_workflow.remove(run)
         if not of_workflow:
             del self.by_workflow[run.workflow_id]
+        for run_id in [run_id for run_id, (heir, _) in self.heirs.items() if heir == run.run_id]:
+            del self.heirs[run_id]
         self.tombstones[run.run_id] = Tombstone(run.run_id, run.workflow_id, run.request_id, run.status, now)
 
     def find_run(self, workflow_id: str, run_id: str | None) -> Run | None:
@@ -171,6 +176,12 @@ class State:
             return of_workflow[-1] if of_workflow else None
         run = self.runs.get(run_id)
         return run if run is not None and workflow_id in ("", run.workflow_id) else None
+
+    def heir_of(self, run_id: str, seq: int) -> Run | None:
+        """The open run that takes the answer to a command of a run that is closed or gone."""
+        heir, last = self.heirs.get(run_id, ("", 0))
+        run = self.runs.get(heir)
+        return run if run is not None and seq <= last and run.status is RunStatus.RUNNING else None
 
     def settle(self, run: Run) -> None:
         """Find out anew since when the run has work; called after every change of it."""

@@ -97,7 +97,7 @@ def new_run(state: State, now: int, write: ports.CreateRun) -> Run:
         request_id=write.request_id,
         started_at=now,
         owner=write.owner,
-        build_id=write.build_id,
+        build_id=write.build_id or None,
         properties=write.properties or ports.Properties(),
         first_run_id=write.first_run_id or write.run_id,
     )
@@ -106,6 +106,8 @@ def new_run(state: State, now: int, write: ports.CreateRun) -> Run:
 def accept_message(state: State, now: int, write: ports.AcceptMessage) -> Outcome:
     """Put a message into an inbox."""
     run = state.find_run(write.workflow_id, write.run_id)
+    if write.answers is not None and write.run_id and (run is None or run.status is not RunStatus.RUNNING):
+        run = state.heir_of(write.run_id, write.answers) or run
     if run is None:
         grave = None if write.run_id is None else state.tombstones.get(write.run_id)
         fits = grave is not None and write.workflow_id in ("", grave.workflow_id)
@@ -170,7 +172,7 @@ def release_runs(state: State, write: ports.ReleaseRuns) -> Outcome:
 def commit_turn(state: State, now: int, write: ports.CommitTurn) -> Outcome:
     """Append a turn, and carry out what it says."""
     run = state.runs.get(write.run_id)
-    refusal = _refused_turn(state, run, write)
+    refusal = refused_turn(state, run, write)
     if refusal is not None or run is None:
         return refusal or ports.NotFound()
     run.turns.append(StoredTurn(write.turn, write.first_event_id, write.data))
@@ -192,8 +194,8 @@ def commit_turn(state: State, now: int, write: ports.CommitTurn) -> Outcome:
     state.settle(run)
     if write.next is not None:
         _create_next(state, now, write.next)
-    for relay in write.relays:
-        _relay(state, run, now, relay)
+    for each in write.relays:
+        relay(state, run, now, each)
     return ports.Committed()
 
 
@@ -204,7 +206,7 @@ def _create_next(state: State, now: int, following: ports.NextRun) -> None:
         run.put_message(max(now, following.creation.ready_at), data)
 
 
-def _relay(state: State, sender: Run, now: int, relay: ports.Relay) -> None:
+def relay(state: State, sender: Run, now: int, relay: ports.Relay) -> None:
     """What a turn does to another run, and what its own run is told of it."""
     write = relay.write
     outcome = (
@@ -218,7 +220,8 @@ def _relay(state: State, sender: Run, now: int, relay: ports.Relay) -> None:
         state.settle(sender)
 
 
-def _refused_turn(state: State, run: Run | None, write: ports.CommitTurn) -> Outcome | None:
+def refused_turn(state: State, run: Run | None, write: ports.CommitTurn) -> Outcome | None:
+    """Why a turn cannot be appended, or that it was before; None where it can."""
     if write.token and write.token not in state.sessions:
         return ports.Fenced()
     if run is None:

@@ -60,6 +60,8 @@ class RunRow(Value):
     #: What its starter and its code noted of it (opaque to the store), or None.
     memo: bytes | None = None
     search_attributes: bytes | None = None
+    #: The run that its chain of continue-as-new, retry and reset began with.
+    first_run_id: str = ""
 
 
 @attrs.frozen(eq=False, repr=False)

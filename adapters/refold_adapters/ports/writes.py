@@ -80,6 +80,8 @@ class AcceptMessage(Value):
     ``Accepted``; ``NotFound`` (also where ``run_id`` is a run of another workflow id; an empty one fits all); ``Closed``.
     A ``request_id`` that the inbox of the run still holds is accepted without effect.
     With ``first_run_id`` the run found must belong to the chain that began with that run, or it is ``NotFound``.
+    With ``answers`` it is the answer to that command of ``run_id``: where that run is closed or gone and an open one stands for it
+    (``CopyRun.stands_for``) up to that command, the message is for the open one.
     """
 
     workflow_id: str
@@ -87,6 +89,7 @@ class AcceptMessage(Value):
     run_id: str | None = None
     request_id: str = ""
     first_run_id: str | None = None
+    answers: int | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -363,8 +366,9 @@ class ReleaseRuns(Value):
 class CopyRun(Value):
     """Create a run that begins with a copy of turns, and in the same step close the run whose place it takes.
 
-    ``Created``; ``Exists`` as for ``CreateRun``, where the run that ``closes`` would close does not stand in the way; whatever else
-    ``CommitTurn`` answers where it refuses ``closes``.  ``run`` has no message and no owner.
+    ``Created``; ``Exists`` as for ``CreateRun``, where the run that ``closes`` would close does not stand in the way; ``Stale`` where
+    one of ``open_runs`` is not open; whatever else ``CommitTurn`` answers where it refuses ``closes`` or one of ``ends``.  All or
+    nothing is done.  ``run`` has no message and no owner.
     """
 
     run: CreateRun
@@ -377,6 +381,14 @@ class CopyRun(Value):
     #: Its inbox, in order: each message and its request id.
     messages: Sequence[tuple[bytes, str]] = ()
     closes: CommitTurn | None = None
+    #: Turns that close other runs: children that the run is to start anew.
+    ends: Sequence[CommitTurn] = ()
+    #: Run ids: what the copy waits for is to come from them.
+    open_runs: Sequence[str] = ()
+    #: Run ids, and up to which of its commands the copy takes the answers to it from now on, in the place of whoever did before.
+    stands_for: Sequence[tuple[str, int]] = ()
+    #: What its turns asked of other runs and is asked once more, as by ``CommitTurn``.
+    relays: Sequence[Relay] = ()
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -5,15 +5,20 @@ One rule: a removed run leaves nothing but its tombstone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
 from refold_adapters.sqlite.inbox import earliest_work, put_message
+from refold_adapters.sqlite.relays import relay_all
 from refold_adapters.sqlite.runs import deleted_at, put_run, run_in_the_way
 from refold_adapters.sqlite.schema import row_span
 from refold_adapters.sqlite.transaction import Transaction
 from refold_adapters.sqlite.turns import commit_turn, put_task, put_timer, put_turn
 
 _SET_COPY = "UPDATE runs SET turn = ?, last_event_id = ?, history_bytes = ?, ready_at = ? WHERE run_key = ?"
+_IS_OPEN = "SELECT 1 FROM runs WHERE run_id = ? AND status = 'RUNNING'"
+_STAND_FOR = "INSERT OR REPLACE INTO heirs (run_id, run_key, last_seq) VALUES (?, ?, ?)"
 _STANDING = "SELECT run_key, status FROM runs WHERE run_id = ?"
 _BURY = """
     INSERT INTO tombstones (run_id, workflow_id, request_id, status, deleted_at)
@@ -26,7 +31,9 @@ _REMOVALS = (
     "DELETE FROM tasks WHERE id BETWEEN ? AND ?",
     "DELETE FROM timers WHERE id BETWEEN ? AND ?",
     "DELETE FROM terms WHERE id BETWEEN ? AND ?",
+    "DELETE FROM refusals WHERE id BETWEEN ? AND ?",
 )
+_DISINHERIT = "DELETE FROM heirs WHERE run_key = ?"
 _REMOVE = "DELETE FROM runs WHERE run_key = ?"
 _EXPIRED = """
     SELECT run_key FROM runs INDEXED BY runs_closed WHERE closed_at IS NOT NULL AND closed_at <= ?
@@ -42,10 +49,11 @@ def copy_run(tx: Transaction, write: ports.CopyRun) -> Outcome:
     in_the_way = run_in_the_way(tx, write.run, None if closes is None else closes.run_id)
     if in_the_way is not None:
         return in_the_way
-    if closes is not None:
-        outcome = commit_turn(tx, closes)
-        if not isinstance(outcome, ports.Committed):
-            return outcome
+    if any(tx.execute(_IS_OPEN, (run_id,)).fetchone() is None for run_id in write.open_runs):
+        return ports.Stale(0)
+    refusal = _commit_all(tx, [*([] if closes is None else [closes]), *write.ends])
+    if refusal is not None:
+        return refusal
     run_key = put_run(tx, write.run, None, len(write.messages))
     for turn in write.turns:
         put_turn(tx, run_key, turn)
@@ -58,7 +66,24 @@ def copy_run(tx: Transaction, write: ports.CopyRun) -> Outcome:
     size = sum(len(turn.data) for turn in write.turns)
     ready_at = earliest_work(tx, run_key)
     tx.execute(_SET_COPY, (len(write.turns), write.last_event_id, size, ready_at, run_key))
+    for run_id, last in write.stands_for:
+        tx.execute(_STAND_FOR, (run_id, run_key, last))
+    relay_all(tx, write.run.run_id, write.relays)
     return ports.Created(write.run.run_id)
+
+
+def _commit_all(tx: Transaction, commits: Sequence[ports.CommitTurn]) -> Outcome | None:
+    """Append the turns, all of them or none; what refuses the first that cannot be."""
+    tx.execute("SAVEPOINT copies")
+    refusal: Outcome | None = None
+    for commit in commits:
+        outcome = commit_turn(tx, commit)
+        if not isinstance(outcome, ports.Committed):
+            refusal = outcome
+            tx.execute("ROLLBACK TO copies")
+            break
+    tx.execute("RELEASE copies")
+    return refusal
 
 
 def delete_run(tx: Transaction, write: ports.DeleteRun) -> Outcome:
@@ -86,4 +111,5 @@ def _remove(tx: Transaction, run_key: int) -> None:
     span = row_span(run_key)
     for removal in _REMOVALS:
         tx.execute(removal, span)
+    tx.execute(_DISINHERIT, (run_key,))
     tx.execute(_REMOVE, (run_key,))

@@ -5,6 +5,8 @@ One rule: all of it lies in the transaction of the turn, after all else, so noth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from refold_adapters import ports
 from refold_adapters.sqlite.inbox import put_message
 from refold_adapters.sqlite.runs import accept_message, create_run
@@ -31,7 +33,12 @@ def carry_out(tx: Transaction, write: ports.CommitTurn) -> None:
     """Carry out what a turn does to other runs, and tell its own run what came of it."""
     if write.next is not None:
         _create_next(tx, write.next)
-    for relay in write.relays:
+    relay_all(tx, write.run_id, write.relays)
+
+
+def relay_all(tx: Transaction, run_id: str, relays: Sequence[ports.Relay]) -> None:
+    """Carry out what a run does to others, in order, and tell it what came of it."""
+    for relay in relays:
         outcome = (
             create_run(tx, relay.write)
             if isinstance(relay.write, ports.CreateRun)
@@ -39,4 +46,4 @@ def carry_out(tx: Transaction, write: ports.CommitTurn) -> None:
         )
         report = relay.done if isinstance(outcome, ports.Created | ports.Accepted) else relay.failed
         if report is not None:
-            accept_message(tx, ports.AcceptMessage(workflow_id="", run_id=write.run_id, data=report))
+            accept_message(tx, ports.AcceptMessage(workflow_id="", run_id=run_id, data=report))

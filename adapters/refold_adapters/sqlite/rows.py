@@ -19,7 +19,8 @@ _log = logging.getLogger("refold")
 #: Gives what ``run_row`` takes.
 SELECT_RUNS = """
     SELECT run_id, workflow_id, workflow_type, task_queue, status, started_at, closed_at, turn, last_event_id, history_bytes,
-        owner, parked, closing_event, nullif(build_id, ''), paused_at, parked_at, parked_kind, parked_line, memo, search_attributes
+        owner, parked, closing_event, nullif(build_id, ''), paused_at, parked_at, parked_kind, parked_line, memo, search_attributes,
+        first_run_id
     FROM runs
 """
 #: Gives what ``task_row`` takes.  The key of a task's run is in the upper bits of its id: see ``schema``.
@@ -36,7 +37,7 @@ _NONE = type(None)
 _RUN_TYPES: tuple[tuple[type, ...], ...] = (
     *((str,), (str,), (str,), (str,), (str,), (int,), (int, _NONE), (int,), (int,), (int,), (int,)),
     *((bytes, _NONE), (bytes, _NONE), (str, _NONE), (int, _NONE), (int, _NONE), (str, _NONE), (str, _NONE)),
-    *((bytes, _NONE), (bytes, _NONE)),
+    *((bytes, _NONE), (bytes, _NONE), (str,)),
 )
 
 
@@ -79,6 +80,7 @@ def run_row(values: tuple[Any, ...]) -> RunRow:
         parked_line,
         memo,
         search_attributes,
+        first_run_id,
     ) = values
     return RunRow(
         run_id=run_id,
@@ -101,6 +103,7 @@ def run_row(values: tuple[Any, ...]) -> RunRow:
         parked_line=parked_line,
         memo=memo,
         search_attributes=search_attributes,
+        first_run_id=first_run_id,
     )
 
 

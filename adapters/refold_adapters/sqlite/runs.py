@@ -44,6 +44,12 @@ _LATEST_RECEIVER = """
         first_run_id
     FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1
 """
+_HEIR = """
+    SELECT r.run_key, r.run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message,
+        first_run_id
+    FROM heirs AS h JOIN runs AS r ON r.run_key = h.run_key
+    WHERE h.run_id = ? AND last_seq >= ? AND status = 'RUNNING' ORDER BY r.run_key
+"""
 _KNOWN_REQUEST = "SELECT count(*) FROM inbox WHERE request_id = ? AND request_id <> '' AND id BETWEEN ? AND ?"
 _PARK = """
     UPDATE runs SET parked = ?, parked_at = ?, parked_kind = ?, parked_line = ?, owner = 0, ready_at = NULL
@@ -119,6 +125,8 @@ def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
         row = tx.execute(_LATEST_RECEIVER, (write.workflow_id,)).fetchone()
     else:
         row = tx.execute(_RECEIVER, (write.run_id,)).fetchone()
+    if write.answers is not None and (row is None or row[3] != _RUNNING):
+        row = tx.execute(_HEIR, (write.run_id, write.answers)).fetchone() or row
     if row is None:
         return ports.NotFound(
             None if write.run_id is None else deleted_at(tx, write.run_id, write.workflow_id)

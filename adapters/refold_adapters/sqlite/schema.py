@@ -83,6 +83,15 @@ TABLES = (
         first_run_id TEXT NOT NULL
     ) STRICT
     """,
+    # Which run takes the answers to the commands of another one, up to which command.
+    """
+    CREATE TABLE heirs (
+        run_id TEXT PRIMARY KEY,
+        run_key INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX heirs_by_run ON heirs (run_key)",
     "CREATE INDEX runs_by_workflow ON runs (workflow_id)",
     "CREATE INDEX runs_by_start ON runs (started_at, run_id)",
     "CREATE INDEX runs_open ON runs (started_at, run_id) WHERE status = 'RUNNING'",

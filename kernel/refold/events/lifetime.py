@@ -48,6 +48,8 @@ class WorkflowExecutionStarted(HistoryEvent):
     last_failure: Failure | None = None
     #: When the execution timeout ends this run and all that follow it.
     execution_expires_at: int | None = None
+    #: Of a run that began as a copy: the run ids under which its first commands were made, each with the ``seq`` of the last of them.
+    copied_from: PlainDict | None = None
 
 
 @attrs.frozen(eq=False, repr=False)
