@@ -9,9 +9,12 @@ from typing import TypeAlias
 import attrs
 
 from refold import Execution, Turn
-from refold.messages import Message, StartWorkflow, TimeOutWorkflow
-from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, Write
+from refold.codec import decode_message
+from refold.messages import FireTimer, Message, StartWorkflow, TimeOutWorkflow
+from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, ReadyRun, Write
+from refold_adapters.task_ends import CHECK
 from refold_adapters.tasks import Ended
+from refold_adapters.turn_writes import DEADLINE
 from refold_adapters.update_news import UpdateNews
 
 #: A closing turn is redone this often for messages that came in the meantime; then they are recorded as undelivered.
@@ -67,6 +70,22 @@ class LiveRun:
     redos: int = 0
     #: Its last turn is made and is only to be committed: whatever still comes waits in the store, and ends up undelivered.
     is_closing: bool = False
+
+    def hear(self, ready: ReadyRun) -> None:
+        """What the store has for it is for its next turn."""
+        self.take(ready.messages)
+        self.messages += [FireTimer(seq=seq) for seq in ready.due_timers if DEADLINE < seq < CHECK]
+        self.expired = self.expired or DEADLINE in ready.due_timers
+
+    def take(self, messages: Sequence[InboxMessage]) -> None:
+        """Messages of its inbox are for its next turn, if they are not yet."""
+        known = dict.fromkeys(self.consumed)
+        for inbox in messages:
+            if inbox.message_id not in known:
+                message = decode_message(inbox.data)
+                self.messages.append(message)
+                self.consumed.append(inbox.message_id)
+                self.taken.append(message)
 
     def pin(self, build_id: str | None) -> None:
         """If it is to start, it belongs to that build, unless its starter has chosen one."""

@@ -18,7 +18,7 @@ from itertools import count
 import attrs
 
 from refold import Execution, RefoldError, Turn
-from refold.codec import decode_message, encode_message
+from refold.codec import encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled
 from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.acceptances import accept_write, acceptance, undelivered_events
@@ -50,7 +50,7 @@ from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.task_ends import CHECK
 from refold_adapters.tasks import Ended, Tasks, outcome_write
-from refold_adapters.turn_writes import DEADLINE, commit_of, is_local, task_queue_of
+from refold_adapters.turn_writes import commit_of, is_local, task_queue_of
 from refold_adapters.update_news import encode_refusal, news_in, refusal_of
 from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
 from refold_adapters.worker_options import Builds
@@ -130,20 +130,10 @@ class Runs:
         if live.is_closing:
             return
         live.reunite()
-        known = dict.fromkeys(live.consumed)
-        for inbox in (inbox for inbox in ready.messages if inbox.message_id not in known):
-            self._take(live, inbox)
-        live.messages += [FireTimer(seq=seq) for seq in ready.due_timers if DEADLINE < seq < CHECK]
-        live.expired = live.expired or DEADLINE in ready.due_timers
+        live.hear(ready)
         if max(ready.due_timers, default=0) >= CHECK:
             look_after(self._store, self._tasks, live, ready.due_timers, self.token, self.leftovers)
         self._dirty[row.run_id] = live
-
-    def _take(self, live: LiveRun, inbox: InboxMessage) -> None:
-        message = decode_message(inbox.data)
-        live.messages.append(message)
-        live.consumed.append(inbox.message_id)
-        live.taken.append(message)
 
     def activity_ended(self, ended: Ended) -> bool:
         """An attempt of a run has ended for good; False if the run is not in memory."""
@@ -409,10 +399,7 @@ class Runs:
         if not live.is_closing:
             live.close()
             live.reunite()
-            known = dict.fromkeys(live.consumed)
-            for inbox in unseen:
-                if inbox.message_id not in known:
-                    self._take(live, inbox)
+            live.take(unseen)
             self._dirty[live.run_id] = live
             return
         live.consumed = [*live.consumed, *(inbox.message_id for inbox in unseen)]
