@@ -116,8 +116,8 @@ def mutants(step: Step) -> Iterator[Step]:
     match step:
         case Act(name, label):
             names = list(ACTIVITIES)
-            yield Act(names[(names.index(name) + 1) % len(names)], label)
-            yield Act(name, label + 1)
+            yield attrs.evolve(step, name=names[(names.index(name) + 1) % len(names)])
+            yield attrs.evolve(step, label=label + 1)
             yield Sub(step, bare=True)
         case Timer(seconds):
             yield Timer(seconds + 1)

@@ -39,11 +39,12 @@ from property_tests.programs import (
     Step,
     Stop,
     Sub,
+    Tell,
     Timer,
     Until,
     Within,
 )
-from property_tests.running import ACTIVITIES, CHILDREN, QUESTIONS
+from property_tests.running import ACTIVITIES, CHILDREN, QUESTIONS, RENEWALS
 from property_tests.schedules import MOVES, Move, Schedule
 
 #: How deep steps are nested in steps.
@@ -82,13 +83,13 @@ def _leaves(without: tuple[str, ...]) -> st.SearchStrategy[Step]:
         (2, st.builds(Until, _noted, st.integers(1, 3), st.one_of(st.none(), _seconds))),
         (1, st.builds(Handled, _handled, st.none())),
         (1, st.builds(Answered, _updates, st.none(), st.booleans())),
-        (2, st.builds(Ask, st.sampled_from(questions))),
+        (3, st.builds(Ask, st.sampled_from(questions))),
         (1, st.builds(Compute, _labels)),
         (1, st.builds(Fail, st.sampled_from(["Small", "Large"]))),
         (3, st.builds(Join, _keys)),
         (3, st.builds(Stop, _keys)),
         (0 if "patches" in without else 1, st.builds(Deprecate, _patch_ids)),
-        (0 if "others" in without else 4, _others()),
+        (0 if "others" in without else 6, _others()),
     )
 
 
@@ -99,13 +100,21 @@ def _others() -> st.SearchStrategy[Step]:
         (6, st.builds(Child, how, _labels)),
         (3, st.builds(Spawn, _keys, how, _labels)),
         (4, st.builds(Send, st.sampled_from(["signal", "cancel"]), _labels)),
-        (2, st.builds(Memo, _labels, st.booleans())),
-        (1, st.builds(Renew)),
+        (2, st.builds(Tell, _keys, _labels)),
+        (3, st.builds(_raised, _keys, how, _labels)),
+        (4, st.builds(Memo, _labels, st.booleans())),
+        (1, st.builds(Renew, st.sampled_from(list(RENEWALS)))),
     )
 
 
+def _raised(key: str, how: str, label: int) -> Step:
+    """A child that is told something and then waited for."""
+    return Seq((Spawn(key, how, label), Tell(key, label), Join(key)))
+
+
 def _acts(without: tuple[str, ...]) -> st.SearchStrategy[Step]:
-    return st.builds(Act, st.sampled_from([name for name in ACTIVITIES if name not in without]), _labels)
+    names = [name for name in ACTIVITIES if name not in without]
+    return st.builds(Act, st.sampled_from(names), _labels, st.sampled_from(["", "", "locally", "by name"]))
 
 
 @cache
@@ -221,5 +230,8 @@ def schedules(*often: str) -> st.SearchStrategy[Schedule]:
     moves = st.builds(Move, st.sampled_from([*MOVES, *often * 20]), st.integers(0, 5))
     turns = st.lists(moves, min_size=1, max_size=4).map(tuple)
     return st.builds(
-        Schedule, st.lists(moves, max_size=2).map(tuple), st.lists(turns, max_size=12).map(tuple)
+        Schedule,
+        st.lists(moves, max_size=2).map(tuple),
+        st.lists(turns, max_size=12).map(tuple),
+        st.booleans(),
     )

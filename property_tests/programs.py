@@ -25,10 +25,14 @@ class Node:
 
 @attrs.frozen(repr=False)
 class Act(Node):
-    """An activity; its name decides how it is cancelled (see ``running.ACTIVITIES``)."""
+    """An activity; its name decides how it is cancelled (see ``running.ACTIVITIES``).
+
+    ``how`` it is called: by its declaration, ``locally``, or ``by name``.
+    """
 
     name: str
     label: int = 0
+    how: str = ""
 
 
 @attrs.frozen(repr=False)
@@ -218,6 +222,14 @@ class Send(Node):
 
 
 @attrs.frozen(repr=False)
+class Tell(Node):
+    """A signal to the child under a key, if there is one."""
+
+    key: str
+    label: int = 0
+
+
+@attrs.frozen(repr=False)
 class Memo(Node):
     """Change the memo, or with ``indexed`` a search attribute."""
 
@@ -227,7 +239,9 @@ class Memo(Node):
 
 @attrs.frozen(repr=False)
 class Renew(Node):
-    """Continue as new."""
+    """Continue as new; ``how`` says as what (see ``running.RENEWALS``)."""
+
+    how: str = "same"
 
 
 Step: TypeAlias = (
@@ -235,6 +249,7 @@ Step: TypeAlias = (
     | Child
     | Spawn
     | Send
+    | Tell
     | Memo
     | Renew
     | Timer

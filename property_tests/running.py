@@ -41,6 +41,7 @@ from property_tests.programs import (
     Step,
     Stop,
     Sub,
+    Tell,
     Timer,
     Until,
     Within,
@@ -57,6 +58,7 @@ from refold import (
     Outcome,
     Query,
     Random,
+    RetryPolicy,
     Saga,
     SearchAttributeKey,
     Signal,
@@ -72,6 +74,7 @@ from refold import (
     cancel,
     continue_as_new,
     deprecate_patch,
+    execute_activity,
     execute_child_workflow,
     external_workflow,
     first_of,
@@ -113,6 +116,14 @@ def lax(label: int) -> int: ...
 
 
 ACTIVITIES = {each.name: each for each in (charge, reserve, patient, lax)}
+#: What a run may continue as.
+RENEWALS: dict[str, Callable[[], Any]] = {
+    "same": continue_as_new,
+    "other": lambda: continue_as_new(1, workflow="elsewhere", task_queue="q", memo={"value": 0}),
+    "later": lambda: continue_as_new(
+        retry_policy=RetryPolicy(maximum_attempts=2), backoff_start_interval=timedelta(seconds=1)
+    ),
+}
 #: How a child is cancelled.
 CHILDREN = [each.value for each in ChildWorkflowCancellationType]
 _NUMBER = SearchAttributeKey.int("number")
@@ -285,20 +296,28 @@ def _compensated(step: Compensated, world: World) -> Workflow[Any]:
 def effect_of(step: Step, world: World) -> Any:
     """What a combinator is given for a step: the effect, where it is one; else a generator."""
     match step:
+        case Act(name, label, "locally"):
+            return ACTIVITIES[name].local(label)
+        case Act(name, label, "by name"):
+            kept = ACTIVITIES[name].default_options.cancellation_type
+            return execute_activity(name, label, result_type=int, cancellation_type=kept)
         case Act(name, label):
             return ACTIVITIES[name](label)
         case Child(how, label):
             kind = ChildWorkflowCancellationType(how)
             return execute_child_workflow("sub", label, cancellation_type=kind)
         case Send(what, label):
-            other = external_workflow(f"w-other-{label}")
+            other = external_workflow(f"w-other-{label}", "r-9" if label % 2 else None)
             return other.signal("s", label) if what == "signal" else other.cancel()
         case Memo(value, indexed):
             if indexed:
                 return upsert_search_attributes(_NUMBER.value_set(value))
             return upsert_memo({"value": value or None})
-        case Renew():
-            return continue_as_new()
+        case Tell(key, label):
+            child = world.handles.get(key)
+            return child.signal("s", label) if isinstance(child, ChildWorkflowHandle) else now()
+        case Renew(how):
+            return RENEWALS[how]()
         case Timer(seconds):
             return sleep(timedelta(seconds=seconds))
         case Receive(signal):

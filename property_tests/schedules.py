@@ -17,7 +17,7 @@ from hypothesis import currently_in_test_context, note
 from property_tests.printing import conversation_text
 from property_tests.programs import Step
 from property_tests.running import World, definition_of, seen
-from refold import Execution, ExecutionState, InputPolicy, MessageError, Turn, Waiting
+from refold import Execution, ExecutionState, InputPolicy, MessageError, RetryPolicy, Turn, Waiting
 from refold import events as ev
 from refold.codec import encode_events
 from refold.failures import Failure
@@ -44,8 +44,10 @@ from refold.messages import (
     TerminateWorkflow,
     TimeOutActivity,
     TimeOutChild,
+    TimeOutWorkflow,
     UnpauseWorkflow,
     UpdateWorkflow,
+    UpdateWorkflowOptions,
 )
 
 SECOND = 1_000_000
@@ -53,6 +55,9 @@ SECOND = 1_000_000
 BEGIN = 1_700_000_000 * SECOND
 #: How often a run is sent signals, and then asked to stop, before it is made to.
 PATIENCE = 4
+
+#: How other runs do where the schedule has no say, by their labels: a child whose id is taken, one that fails, runs that are not there.
+NAMESAKE, FAILING, NOBODY = 9, 8, ("-2", "-3", "-7")
 
 #: Kinds of moves, the likelier ones more than once.
 MOVES = (
@@ -67,8 +72,10 @@ MOVES = (
     *["pause", "unpause", "unpause"],
     "cancel",
     *["again"] * 2,
-    *["child"] * 2,
-    "deliver",
+    *["child"] * 4,
+    *["deliver", "lose"] * 2,
+    "options",
+    "end",
 )
 
 
@@ -85,13 +92,14 @@ class Move:
 
 @attrs.frozen(repr=False)
 class Schedule:
-    """What comes together with the start, and then turn by turn."""
+    """What comes together with the start, and then turn by turn; ``tried_again`` is whether another run follows a failure."""
 
     first: tuple[Move, ...] = ()
     turns: tuple[tuple[Move, ...], ...] = ()
+    tried_again: bool = False
 
     def __repr__(self) -> str:
-        return f"Schedule({self.first}, {self.turns})"
+        return f"Schedule({self.first}, {self.turns}{', True' if self.tried_again else ''})"
 
 
 @attrs.frozen
@@ -223,9 +231,12 @@ class Conversation:
         else:
             self._refused = False
 
-    def begin(self, moves: Sequence[Move]) -> None:
+    def begin(self, moves: Sequence[Move], *, tried_again: bool = False) -> None:
         """Make the first turn; what can come with the start are signals and cancel requests."""
-        begin = StartWorkflow(workflow_id="w-1", run_id="r-1", workflow_type="random_program")
+        policy = RetryPolicy(maximum_attempts=2).to_plain() if tried_again else None
+        begin = StartWorkflow(
+            workflow_id="w-1", run_id="r-1", workflow_type="random_program", retry_policy=policy
+        )
         beside = [
             self._message(move, [begin]) for move in moves if move.kind.startswith(("signal", "cancel"))
         ]
@@ -247,17 +258,25 @@ class Conversation:
                 return PauseWorkflow(request_id=self._next("p"))
             case ["unpause"]:
                 return UnpauseWorkflow(request_id=self._next("p"))
+            case ["options"]:
+                return UpdateWorkflowOptions(
+                    options={"build_id": f"b-{move.pick}"}, request_id=self._next("o")
+                )
+            case ["end"] if move.pick == 0:
+                return TerminateWorkflow(reason="enough", request_id=self._next("t"))
+            case ["end"]:
+                return TimeOutWorkflow() if move.pick == 1 else None
             case ["cancel"]:
                 return CancelWorkflow(request_id=self._next("c"))
             case ["child"]:
                 child = self._pick(self._open(ev.StartChildWorkflowExecutionInitiated), move.pick)
                 return None if child is None else self._end_child(move, child.seq)
-            case ["deliver"]:
+            case ["deliver" | "lose"]:
                 sent = self._open(
                     ev.SignalExternalWorkflowExecutionInitiated
                     | ev.RequestCancelExternalWorkflowExecutionInitiated
                 )
-                return self._deliver(self._pick(sent, move.pick), lost=move.pick % 2 == 1)
+                return self._deliver(self._pick(sent, move.pick), lost=move.kind == "lose")
             case ["again"]:
                 return self._pick([*self._sent, *beside], move.pick)
             case _:
@@ -317,12 +336,13 @@ class Conversation:
                 self._due = max(self._due, command.fire_at)
                 return FireTimer(seq=command.seq)
             case ev.StartChildWorkflowExecutionInitiated():
-                if command.seq not in self.execution.state.children:
+                if command.seq not in self.execution.state.children and command.input != [NAMESAKE]:
                     return ReportChildStarted(seq=command.seq, run_id=f"cr-{command.seq}")
-                self._outcomes += 1
-                return CompleteChild(seq=command.seq, result=1000 + self._outcomes)
+                endings = {NAMESAKE: 4, FAILING: 0}
+                return self._end_child(Move("child", endings.get(command.input[0], 5)), command.seq)
             case _:
-                return self._deliver(command, lost=False)
+                nobody = getattr(command, "workflow_id", "").endswith(NOBODY)
+                return self._deliver(command, lost=nobody)
 
     def signal(self, name: str) -> SignalWorkflow:
         """The next signal of a name; payloads and request ids are never used twice."""
@@ -383,7 +403,7 @@ def play(
     """Hold a whole conversation; ``after`` is called after each turn.  The execution is closed then, but can be asked."""
     conversation = Conversation(program, world)
     try:
-        conversation.begin(schedule.first)
+        conversation.begin(schedule.first, tried_again=schedule.tried_again)
         after(conversation)
         for moves in schedule.turns:
             if conversation.execution.closed:

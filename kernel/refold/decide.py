@@ -276,14 +276,12 @@ def _settle(
 
 
 def _heard(state: ExecutionState | Ledger, message: Any) -> bool:
-    """Whether the same request was heard before, the same update accepted, or the run timed out or was terminated by it."""
+    """Whether the same request was heard before, the same update accepted, or the run timed out already."""
     request_id = getattr(message, "request_id", "")
     if request_id and request_id in state.request_ids:
         return True
     if isinstance(message, ms.UpdateWorkflow):
         return message.update_id in state.updates or message.update_id in state.completed_updates
-    if isinstance(message, ms.TerminateWorkflow) and isinstance(state.closed, ev.WorkflowExecutionTerminated):
-        return bool(request_id) and request_id == state.closed.request_id
     return isinstance(message, ms.TimeOutWorkflow) and state.status is WorkflowStatus.TIMED_OUT
 
 

@@ -125,6 +125,14 @@ def _message(ledger: Ledger, event: Any) -> None:
         ledger.request_ids[event.request_id] = event.event_id
 
 
+_terminated = _closing(WorkflowStatus.TERMINATED)
+
+
+def _terminated_by(ledger: Ledger, event: ev.WorkflowExecutionTerminated) -> None:
+    _terminated(ledger, event)
+    _message(ledger, event)
+
+
 def _signaled(ledger: Ledger, event: ev.WorkflowExecutionSignaled) -> None:
     _message(ledger, event)
     ledger.signals += 1
@@ -274,7 +282,7 @@ _APPLY: dict[type[ev.HistoryEvent], Callable[[Ledger, Any], None]] = {
     ev.WorkflowExecutionCanceled: _closing(WorkflowStatus.CANCELED),
     ev.WorkflowExecutionContinuedAsNew: _closing(WorkflowStatus.CONTINUED_AS_NEW),
     ev.WorkflowExecutionTimedOut: _closing(WorkflowStatus.TIMED_OUT),
-    ev.WorkflowExecutionTerminated: _closing(WorkflowStatus.TERMINATED),
+    ev.WorkflowExecutionTerminated: _terminated_by,
     ev.WorkflowExecutionPaused: _paused,
     ev.WorkflowExecutionUnpaused: _unpaused,
     ev.WorkflowExecutionOptionsUpdated: _options_updated,
