@@ -83,16 +83,18 @@ class Others:
 
 
 _NOTHING = Others()
-_TO_OTHERS = (
-    StartChildWorkflowExecutionInitiated,
-    SignalExternalWorkflowExecutionInitiated,
-    RequestCancelExternalWorkflowExecutionInitiated,
+_TO_OTHERS = frozenset(
+    (
+        StartChildWorkflowExecutionInitiated,
+        SignalExternalWorkflowExecutionInitiated,
+        RequestCancelExternalWorkflowExecutionInitiated,
+    )
 )
 
 
 def others_of(turn: Turn, execution: Execution, late: Sequence[InboxMessage], task_queue: str) -> Others:
     """What a turn that ``execution`` has made does to others; ``late`` are messages that a closing turn could not be shown."""
-    if turn.closed is None and not any(isinstance(command, _TO_OTHERS) for command in turn.commands):
+    if turn.closed is None and _TO_OTHERS.isdisjoint(map(type, turn.commands)):
         return _NOTHING
     state = execution.state
     assert state.started is not None

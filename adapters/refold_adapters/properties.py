@@ -26,7 +26,7 @@ from refold_adapters.live import LiveRun
 from refold_adapters.ports import Properties, RunRow, Store
 from refold_adapters.ports.conditions import Scalar, Term, TermKind
 
-_CHANGES = (WorkflowPropertiesModified, UpsertWorkflowSearchAttributes)
+_CHANGES = frozenset((WorkflowPropertiesModified, UpsertWorkflowSearchAttributes))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INT64 = range(-(2**63), 2**63)
@@ -63,11 +63,10 @@ def properties_after(row: RunRow | None, events: Sequence[HistoryEvent]) -> Prop
 
 def properties_with(live: LiveRun, turn: Turn, store: Store) -> Properties | None:
     """What a store keeps of a run with its next turn; None where the turn changes nothing of it, which is not looked up."""
-    for event in turn.events:
-        if isinstance(event, _CHANGES):
-            row = None if live.creation is not None else store.find_run(live.workflow_id, live.run_id)
-            return properties_after(row, turn.events)
-    return None
+    if _CHANGES.isdisjoint(map(type, turn.events)):
+        return None
+    row = None if live.creation is not None else store.find_run(live.workflow_id, live.run_id)
+    return properties_after(row, turn.events)
 
 
 def memo_of(row: RunRow) -> dict[str, Plain]:

@@ -113,16 +113,16 @@ def _standing_after(turn: Turn) -> Standing:
     standing = Standing()
     for event in turn.events:
         match event:
+            case _ if not event.message:
+                break  # messages to its code come first
             case WorkflowExecutionStarted():
                 standing["build_id"] = event.build_id
             case WorkflowExecutionPaused() | WorkflowExecutionUnpaused():
                 standing["paused"] = isinstance(event, WorkflowExecutionPaused)
             case WorkflowExecutionOptionsUpdated():
                 standing["build_id"] = event.options.get("build_id", standing.get("build_id"))
-            case _ if not event.message:
-                break
             case _:
-                pass  # another message to its code
+                pass  # another message
     return standing
 
 

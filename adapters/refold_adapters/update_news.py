@@ -6,7 +6,7 @@ never stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import attrs
 
@@ -17,6 +17,8 @@ from refold.events import (
     WorkflowExecutionUpdateCompleted,
 )
 from refold.failures import Failure
+
+_KINDS = frozenset((WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted))
 
 
 @attrs.frozen
@@ -48,9 +50,11 @@ def decode_refusal(data: bytes) -> UpdateNews:
     return UpdateNews(event.update_id, event, refused=True)
 
 
-def news_in(events: Iterable[HistoryEvent]) -> list[UpdateNews]:
+def news_in(events: Sequence[HistoryEvent]) -> list[UpdateNews]:
     """What events tell of updates, in order."""
     found: list[UpdateNews] = []
+    if _KINDS.isdisjoint(map(type, events)):  # as nearly always
+        return found
     for event in events:
         if isinstance(event, WorkflowExecutionUpdateAccepted):
             found.append(UpdateNews(event.update_id))

@@ -103,7 +103,8 @@ def decide_turn(
     events: list[ev.HistoryEvent] = []
     heard: dict[tuple[str, object] | None, bool] = {}
     starting = False
-    for message in sorted(messages, key=lambda message: message.rank):
+    ordered = sorted(messages, key=lambda message: message.rank) if len(messages) > 1 else messages
+    for message in ordered:
         key = _identity(message)
         if key in heard:
             continue
@@ -297,7 +298,7 @@ def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:
 
 def _fields(message: ms.Message) -> dict[str, Any]:
     """The fields of the event: sequences as lists, as they come back from storage; an empty one is left at its default."""
-    fields = {name: getattr(message, name) for name in _FIELDS[type(message)]}
     return {
-        name: list(value) if value and value.__class__ is tuple else value for name, value in fields.items()
+        name: list(value) if (value := getattr(message, name)).__class__ is tuple and value else value
+        for name in _FIELDS[type(message)]
     }

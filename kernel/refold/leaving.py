@@ -16,6 +16,7 @@ from refold.policies import ParentClosePolicy
 from refold.scheduler import Scheduler
 from refold.state import Ledger
 
+_TAKEN_BACK = (ev.TimerCanceled, ev.ActivityTaskCancelRequested)
 _COMMANDS = (
     ev.ActivityTaskScheduled,
     ev.ActivityTaskCancelRequested,
@@ -37,7 +38,7 @@ def commands_of(ledger: Ledger, events: Sequence[ev.HistoryEvent]) -> tuple[ev.C
     commands: list[ev.Command] = []
     begun: dict[int, bool] = {}
     for event in events:
-        if isinstance(event, ev.TimerCanceled | ev.ActivityTaskCancelRequested):
+        if isinstance(event, _TAKEN_BACK):
             if event.seq not in begun:
                 commands.append(event)
         elif isinstance(event, _COMMANDS):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from types import NoneType, UnionType
 from typing import Any, Union, cast
 
@@ -69,8 +70,11 @@ class Shape:
 
     def sparse(self, value: Any, record: dict[str, Any]) -> dict[str, Any]:
         """``record`` with the fields of ``value`` added, in declared order, without those that have their default."""
-        for name, default, item in zip(self.names, self.defaults, self.items(value), strict=True):
-            if item is not default and item != default:
+        items = self.items(value)
+        # Most fields have their default, which is mostly the same object: those are passed over without a step of Python.
+        others = map(is_not, items, self.defaults)
+        for name, default, item in compress(zip(self.names, self.defaults, items, strict=True), others):
+            if item != default:
                 record[name] = item  # noqa: PERF403 - as a comprehension it takes half as long again on CPython 3.11
         return record
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from types import CodeType, FrameType, GeneratorType
 from typing import Any
 
@@ -30,10 +31,14 @@ class Site:
 
 def describe(code: CodeType, line: int | None) -> str:
     """``package/file.py:12 in function``."""
-    parts = [
-        part for part in code.co_filename.replace("\\", "/").split("/") if part and not part.endswith(":")
-    ]
-    return f"{'/'.join(parts[-2:])}:{line or code.co_firstlineno} in {code.co_qualname}"
+    return f"{_tail(code.co_filename)}:{line or code.co_firstlineno} in {code.co_qualname}"
+
+
+@lru_cache(maxsize=256)
+def _tail(path: str) -> str:
+    """The last two parts of a path."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part and not part.endswith(":")]
+    return "/".join(parts[-2:])
 
 
 def line_of(code: CodeType, instruction: int) -> int | None:
@@ -72,12 +77,12 @@ def user_frames(generator: object) -> list[str]:
 
 def yield_site(generator: object) -> str:
     """The innermost user line that a suspended generator waits at."""
-    innermost = ""
+    innermost: FrameType | None = None
     for inner in chain(generator):
-        frame = inner.gi_frame
+        frame: FrameType | None = inner.gi_frame
         if frame is not None and not frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-            innermost = describe(inner.gi_code, frame.f_lineno)
-    return innermost
+            innermost = frame
+    return "" if innermost is None else describe(innermost.f_code, innermost.f_lineno)
 
 
 def traceback_frames(error: BaseException) -> list[str]:
