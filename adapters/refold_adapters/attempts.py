@@ -10,7 +10,7 @@ import importlib
 import json
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,6 +25,7 @@ from refold.policies import microseconds
 from refold_adapters.activity_context import CURRENT, ActivityContext, CompletedElsewhere
 from refold_adapters.runtime_errors import ExecutionError
 from refold_adapters.task_ends import Held
+from refold_adapters.threads import Threads
 
 if TYPE_CHECKING:
     import asyncio
@@ -142,13 +143,9 @@ class ActivityRunner:
     ) -> None:
         self._report = report
         self._report_in_thread = report_in_thread
-        #: Jobs that threads have been given and not yet done.
-        self._busy = 0
-        self._max_threads = max_threads
-        self._closed = False
         self._holds = False
         self._held: Attempt | None = None
-        self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="refold-activity")
+        self._threads = Threads(max_threads, "refold-activity")
         self._max_processes = max_processes
         self._processes: ProcessPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -164,16 +161,11 @@ class ActivityRunner:
             case _ if self._holds and self._held is None:
                 self._held = attempt
             case _:
-                with self._lock:
-                    self._give(partial(self._carry_out, attempt))
+                self._threads.give(partial(self._run_in_thread, partial(self._carry_out, attempt)))
 
     def lend(self, job: ThreadJob) -> bool:
         """Have a job done, and the attempt carried out that it answers with, by a thread that is free; False if none is."""
-        with self._lock:
-            is_free = self._busy < self._max_threads and not self._closed
-            if is_free:
-                self._give(job)
-        return is_free
+        return self._threads.lend(partial(self._run_in_thread, job))
 
     def hold_one(self) -> None:
         """From now on keep back the first attempt for a thread, until :meth:`held_one` takes it away."""
@@ -186,9 +178,8 @@ class ActivityRunner:
 
     def shutdown(self) -> None:
         """Stop the pools without waiting for attempts that do not stop."""
+        self._threads.close()
         with self._lock:
-            self._closed = True
-            self._threads.shutdown(wait=False, cancel_futures=True)
             processes, loop = self._processes, self._loop
             self._processes = self._loop = None
         if processes is not None:
@@ -198,18 +189,10 @@ class ActivityRunner:
 
     # Threads --------------------------------------------------------------------------------------------------------
 
-    def _give(self, job: ThreadJob) -> None:
-        self._busy += 1
-        self._threads.submit(self._run_in_thread, job)
-
     def _run_in_thread(self, job: ThreadJob) -> None:
-        try:
-            attempt = job()
-            while attempt is not None:
-                attempt = self._carry_out(attempt)
-        finally:
-            with self._lock:
-                self._busy -= 1
+        attempt = job()
+        while attempt is not None:
+            attempt = self._carry_out(attempt)
 
     def _carry_out(self, attempt: Attempt) -> Attempt | None:
         token = CURRENT.set(attempt.context)
