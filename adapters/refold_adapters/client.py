@@ -237,7 +237,14 @@ class Client(Finder):
         definition = self._definition(workflow)
         name = workflow if isinstance(workflow, str) else workflow.name
         plain = [encode(arg) for arg in args] if definition is None else definition.encode_input(*args)
-        creation, message = options.order(name, plain, identity=self.identity, now=self.store.clock.now_us())
+        worker = self._local_worker
+        creation, message = options.order(
+            name,
+            plain,
+            identity=self.identity,
+            now=self.store.clock.now_us(),
+            owner=0 if worker is None else worker.token,
+        )
         return creation, message, Any if definition is None else definition.result_type
 
     def _definition(
@@ -261,7 +268,7 @@ class Client(Finder):
     def _creating(
         self, creation: CreateRun, message: StartWorkflow, more: Sequence[Message]
     ) -> list[CreateRun | AcceptMessage]:
-        first = attrs.evolve(creation, message=encode_message(message))
+        first = attrs.evolve(creation, message=encode_message(message), owner=0)
         return [first, *(accept_write(creation.workflow_id, creation.run_id, each) for each in more)]
 
     def _replace(

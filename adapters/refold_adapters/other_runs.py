@@ -96,9 +96,8 @@ def others_of(turn: Turn, execution: Execution, late: Sequence[InboxMessage], ta
     """What a turn that ``execution`` has made does to others; ``late`` are messages that a closing turn could not be shown."""
     if turn.closed is None and _TO_OTHERS.isdisjoint(map(type, turn.commands)):
         return _NOTHING
-    state = execution.state
-    assert state.started is not None
-    relays = relays_of(turn, state.started, state.orphans, task_queue)
+    assert execution.started is not None
+    relays = relays_of(turn, execution.started, turn.orphans, task_queue)
     if turn.next is None:
         return Others(relays, None, late)
     messages = {inbox.message_id: decode_message(inbox.data) for inbox in late}

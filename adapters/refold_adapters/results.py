@@ -37,7 +37,7 @@ def result_of(ending: Ending, type_: Any) -> Any:
 
 def next_run_of(closing_event: bytes | None) -> str | None:
     """The run that goes on where a closed one ended: continued as new, or tried again; None if there is none."""
-    if closing_event is None:
+    if closing_event is None or b'"new_run_id"' not in closing_event:
         return None
     (event,) = decode_events(closing_event)
     found: str | None = getattr(event, "new_run_id", None)

@@ -102,7 +102,7 @@ class Runs:
     def start(self, creation: CreateRun, messages: Sequence[tuple[Message, Future[Outcome]]]) -> None:
         """A client of this process starts a run: its first turn is committed with it, and so is an update that comes too."""
         live = LiveRun(creation.run_id, creation.workflow_id, creation.workflow_type, creation.task_queue)
-        live.creation = attrs.evolve(creation, owner=self.token)
+        live.creation = creation if creation.owner == self.token else attrs.evolve(creation, owner=self.token)
         live.messages += [message for message, _ in messages]
         live.accepting += messages
         self._cache[live.run_id] = self._dirty[live.run_id] = live

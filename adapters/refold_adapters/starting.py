@@ -108,9 +108,9 @@ class StartOptions:
         return self.id_conflict_policy is WorkflowIDConflictPolicy.USE_EXISTING
 
     def order(
-        self, name: str, input: list[Plain], *, identity: str, now: int
+        self, name: str, input: list[Plain], *, identity: str, now: int, owner: int = 0
     ) -> tuple[CreateRun, StartWorkflow]:
-        """What creates a run (still without its message), and the message."""
+        """What creates a run (still without its message) for the session ``owner``, and the message."""
         run_id = str(uuid4())
         delay_us = microseconds(self.start_delay, "start_delay", zero=True) or None
         search_attributes = plain_search_attributes(self.search_attributes)
@@ -140,6 +140,7 @@ class StartOptions:
             message=None,
             request_id=self.request_id or run_id,
             blocked_by=BLOCKED_BY[self.id_reuse_policy],
+            owner=owner,
             ready_at=0 if delay_us is None else now + delay_us,
             build_id=self.build_id,
             properties=properties_of(message.memo, message.search_attributes),

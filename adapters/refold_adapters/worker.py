@@ -223,6 +223,11 @@ class Worker:
             with suppress(InvalidStateError):
                 future.set_exception(WorkerStoppedError())
 
+    @property
+    def token(self) -> int:
+        """The token of its session; another one when that was lost."""
+        return self._runs.token
+
     def can_run(self, workflow_type: str, task_queue: str, build_id: str | None = None) -> bool:
         """Whether this worker would run such a workflow."""
         is_its = task_queue == self.task_queue and build_id in (None, *self._runs.builds.served)

@@ -78,6 +78,8 @@ class Turn:
     next: NextRun | None = None
     #: Why an update was refused: there is no event of it, and nothing has changed.
     rejected: Failure | None = None
+    #: If the turn closed the run: the children whose outcome was still awaited.
+    orphans: Sequence[ev.StartChildWorkflowExecutionInitiated] = ()
     #: If the turn closed the run: the messages whose handlers were still at work, in the order in which those began.
     unfinished: Sequence[Handling] = ()
 
@@ -203,6 +205,7 @@ class Execution:
             complaints=tuple(complaints),
             closed=closed,
             next=None if closed is None else next_run(ledger, carried(self._run, closed)),
+            orphans=() if closed is None else ledger.orphans,
             unfinished=() if closed is None else unfinished(self._run),
         )
 
@@ -289,6 +292,11 @@ class Execution:
     def state(self) -> ExecutionState:
         """The fold of the history so far."""
         return self._ledger.freeze()
+
+    @property
+    def started(self) -> ev.WorkflowExecutionStarted | None:
+        """The event that it began with."""
+        return self._ledger.started
 
     @property
     def closed(self) -> bool:

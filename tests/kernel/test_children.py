@@ -316,6 +316,7 @@ def test_of_what_is_asked_in_the_turn_that_closes_the_run_only_what_outlives_it_
             "StartChildWorkflowExecutionInitiated",
         ] == [type(command).__name__ for command in turn.commands]
         assert ["kept", "ended"] == [each.workflow_id for each in run.execution.state.orphans]
+        assert run.execution.state.orphans == turn.orphans
 
 
 def test_several_who_wait_for_one_child_are_all_told_in_order() -> None:

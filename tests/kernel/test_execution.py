@@ -402,3 +402,10 @@ def test_waiting_shows_the_exact_lines_of_every_branch_outermost_first() -> None
         ] == list(child.frames)
         run.signal(nudge)
         assert () == run.execution.waiting()
+
+
+def test_an_execution_knows_the_event_that_it_began_with():
+    with drive(plain) as run:
+        assert run.execution.state.started == run.execution.started
+        assert isinstance(run.execution.started, ev.WorkflowExecutionStarted)
+    assert Execution(plain).started is None
