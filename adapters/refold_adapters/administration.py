@@ -11,13 +11,19 @@ from uuid import uuid4
 import attrs
 
 from refold import ExecutionState, Turn, decide_turn, evolve, fold
-from refold.codec import decode_events, decode_message
+from refold.codec import decode_events, decode_message, encode_message
 from refold.events import HistoryEvent, WorkflowExecutionTerminated
-from refold.messages import Message, StartWorkflow, TerminateWorkflow, UpdateWorkflowOptions
-from refold_adapters.acceptances import accept_write
+from refold.messages import (
+    Message,
+    PauseWorkflow,
+    StartWorkflow,
+    TerminateWorkflow,
+    UnpauseWorkflow,
+    UpdateWorkflowOptions,
+)
 from refold_adapters.inspection import read_history
 from refold_adapters.other_runs import relays_of
-from refold_adapters.ports import Accepted, Committed, CommitTurn, RunRow, Stale, Store, Unseen
+from refold_adapters.ports import ChangeRun, Committed, CommitTurn, Done, RunRow, Stale, Store, Unseen
 from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
 from refold_adapters.turn_writes import commit_of
 
@@ -81,8 +87,8 @@ def tell(store: Store, row: RunRow, message: Message) -> None:
         if row.closed_at is not None:
             raise WorkflowClosedError(row.workflow_id, row.run_id, row.status.value)
         if row.turn == 0:
-            (outcome,) = store.apply([accept_write(row.workflow_id, row.run_id, message)])
-            if isinstance(outcome, Accepted):
+            (outcome,) = store.apply([_before_first_turn(row.run_id, message)])
+            if isinstance(outcome, Done):
                 return
         else:
             state = fold(read_history(store, row.run_id))
@@ -112,6 +118,22 @@ def change_options(store: Store, row: RunRow, *, build_id: str, identity: str) -
         store,
         row,
         UpdateWorkflowOptions(options={"build_id": build_id}, identity=identity, request_id=request_id),
+    )
+
+
+def _before_first_turn(run_id: str, message: Message) -> ChangeRun:
+    """It holds at once, and is recorded in the first turn; a start that is delayed stays so."""
+    paused = (
+        isinstance(message, PauseWorkflow) if isinstance(message, PauseWorkflow | UnpauseWorkflow) else None
+    )
+    build_id = message.options.get("build_id") if isinstance(message, UpdateWorkflowOptions) else None
+    request_id: str = getattr(message, "request_id", "")
+    return ChangeRun(
+        run_id=run_id,
+        message=encode_message(message),
+        request_id=request_id,
+        paused=paused,
+        build_id=build_id,
     )
 
 

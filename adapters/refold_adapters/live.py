@@ -72,10 +72,12 @@ class LiveRun:
     is_closing: bool = False
 
     def hear(self, ready: ReadyRun) -> None:
-        """What the store has for it is for its next turn."""
+        """What the store has for it is for its next turn; a paused run is shown nothing, and can only be over."""
+        self.expired = self.expired or DEADLINE in ready.due_timers
+        if ready.row.paused_at is not None:
+            return
         self.take(ready.messages)
         self.messages += [FireTimer(seq=seq) for seq in ready.due_timers if DEADLINE < seq < CHECK]
-        self.expired = self.expired or DEADLINE in ready.due_timers
 
     def take(self, messages: Sequence[InboxMessage]) -> None:
         """Messages of its inbox are for its next turn, if they are not yet."""
@@ -156,6 +158,11 @@ class LiveRun:
         """Throw the execution away; returns where its code yielded while it was closed."""
         execution, self.execution = self.execution, None
         return () if execution is None else execution.close()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its history says that it is paused."""
+        return self.execution is not None and self.execution.state.paused
 
     @property
     def dropped(self) -> tuple[int, ...]:

@@ -131,7 +131,7 @@ class Runs:
             return
         live.reunite()
         live.hear(ready)
-        if max(ready.due_timers, default=0) >= CHECK:
+        if max(ready.due_timers, default=0) >= CHECK and ready.row.paused_at is None:
             look_after(self._store, self._tasks, live, ready.due_timers, self.token, self.leftovers)
         self._dirty[row.run_id] = live
 
@@ -395,7 +395,7 @@ class Runs:
         """The closing turn has not seen some messages: it is made again with them, or at last they are recorded as undelivered."""
         live = made.live
         live.redos += 1
-        live.is_closing = live.redos > REDOS_MAX
+        live.is_closing = live.redos > REDOS_MAX or live.is_paused
         if not live.is_closing:
             live.close()
             live.reunite()

@@ -41,6 +41,7 @@ from refold_adapters.ports import (
     Relay,
     RunStatus,
 )
+from refold_adapters.ports.writes import DEADLINE
 from refold_adapters.task_ends import CHECK, CHECK_LOCAL, LOCAL_CHECK_US, first_check
 
 _STATUS: dict[type[HistoryEvent], RunStatus] = {
@@ -52,9 +53,6 @@ _STATUS: dict[type[HistoryEvent], RunStatus] = {
     WorkflowExecutionContinuedAsNew: RunStatus.CONTINUED_AS_NEW,
 }
 __all__ = ["DEADLINE", "commit_of", "is_local", "task_queue_of"]
-
-#: The timer of a run that says when it times out; commands number theirs from 1.
-DEADLINE = 0
 
 
 def task_queue_of(event: ActivityTaskScheduled, run_queue: str) -> str:

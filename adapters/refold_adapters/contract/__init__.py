@@ -10,6 +10,7 @@ Any runner that knows xunit-style classes will do; with pytest, put
 ``pytest.register_assert_rewrite("refold_adapters.contract")`` before the import to see both sides of a failed comparison.
 """
 
+from refold_adapters.contract.administration import AdministrationContract
 from refold_adapters.contract.base import StoreHarness
 from refold_adapters.contract.batches import BatchContract
 from refold_adapters.contract.claims import ClaimContract
@@ -34,5 +35,6 @@ class StoreContract(
     RelayContract,
     ListingContract,
     BatchContract,
+    AdministrationContract,
 ):
     """Everything that is promised of a store; subclass it and define ``make_store``."""

@@ -53,6 +53,26 @@ def copy_run(state: State, now: int, write: ports.CopyRun) -> Outcome:
     return ports.Created(run.run_id)
 
 
+def change_run(state: State, now: int, write: ports.ChangeRun) -> Outcome:
+    """Change how a run stands that has had no turn."""
+    run = state.runs.get(write.run_id)
+    if run is None:
+        return ports.NotFound()
+    if run.status is not RunStatus.RUNNING:
+        return ports.Closed(run.run_id, run.status)
+    if run.turns:
+        return ports.Stale(len(run.turns))
+    ready_at = run.earliest_work()
+    run.put_message(now if ready_at is None else ready_at, write.message, write.request_id)
+    if write.paused is not None:
+        state.pause(run, now if write.paused else None)
+    if write.build_id is not None:
+        run.build_id = write.build_id or None
+        run.owner = 0
+    state.settle(run)
+    return ports.Done()
+
+
 def delete_run(state: State, now: int, write: ports.DeleteRun) -> Outcome:
     """Remove a closed run."""
     run = state.runs.get(write.run_id)

@@ -1,8 +1,8 @@
 """What the memory store remembers, and the two orders it is looked up by.
 
-One rule: a run is in ``ready`` exactly if it is open, neither parked nor paused, and has a message or a timer, and a task is in
-``idle`` exactly
-if no session holds it; ``settle`` and the task methods keep that true.  Conditions of writes are not checked here.
+One rule: a run is in ``ready`` exactly if it is open, not parked, and has a message or a timer (if it is paused, its deadline), and a
+task is in ``idle`` exactly if no session holds it and neither it nor its run is paused; ``settle`` and the task methods keep
+that true.  Conditions of writes are not checked here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import attrs
 from refold_adapters.memory.agenda import Agenda
 from refold_adapters.ports import InboxMessage, Properties, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
 from refold_adapters.ports.conditions import Term
+from refold_adapters.ports.writes import DEADLINE
 
 
 @attrs.frozen
@@ -106,6 +107,12 @@ class Run:
         self.inbox[self.last_message] = Message(ready_at, request_id, data)
         return self.last_message
 
+    def earliest_work(self) -> int | None:
+        """Since when, or from when on, it has a message or a timer."""
+        times = [message.ready_at for message in self.inbox.values()]
+        timer = self.due.first()
+        return min(times if timer is None else [*times, timer[0]], default=None)
+
     def put_timer(self, seq: int, fire_at: int) -> None:
         """Start a timer."""
         self.timers[seq] = fire_at
@@ -189,27 +196,32 @@ class State:
         if run.ready_at is not None:
             self.ready.remove((run.ready_at, run.order))
         run.ready_at = None
-        if run.parked is None and run.paused_at is None and run.status is RunStatus.RUNNING:
-            times = [message.ready_at for message in run.inbox.values()]
-            timer = run.due.first()
-            if timer is not None:
-                times.append(timer[0])
-            run.ready_at = min(times, default=None)
+        if run.parked is None and run.status is RunStatus.RUNNING:
+            run.ready_at = run.timers.get(DEADLINE) if run.paused_at is not None else run.earliest_work()
         if run.ready_at is not None:
             self.ready.add((run.ready_at, run.order))
+
+    def pause(self, run: Run, at: int | None) -> None:
+        """It is paused since then, or no more."""
+        tasks = list(run.tasks.values())
+        for task in tasks:
+            self.drop_task(run, task.seq)
+        run.paused_at = at
+        for task in tasks:
+            self.put_task(run, task)
 
     def put_task(self, run: Run, task: TaskRow) -> None:
         """Create a task, or put it in the place of its last version."""
         self.drop_task(run, task.seq)
         run.tasks[task.seq] = task
-        if not task.owner and not task.paused:
+        if not task.owner and not task.paused and run.paused_at is None:
             self.idle.add((task.visible_at, run.order, task.seq))
 
     def drop_task(self, run: Run, seq: int) -> None:
         """Forget a task, if it is there."""
         self.changes += 1
         task = run.tasks.pop(seq, None)
-        if task is not None and not task.owner and not task.paused:
+        if task is not None and not task.owner and not task.paused and run.paused_at is None:
             self.idle.remove((task.visible_at, run.order, seq))
 
     def end_session(self, token: int, now: int, *, takeovers: int) -> None:

@@ -185,6 +185,8 @@ def _apply(state: State, now: int, write: Write) -> Outcome:
             return writes.unpark_runs(state, write)
         case ports.ReleaseRuns():
             return writes.release_runs(state, write)
+        case ports.ChangeRun():
+            return copies.change_run(state, now, write)
         case ports.CopyRun():
             return copies.copy_run(state, now, write)
         case ports.DeleteRun():

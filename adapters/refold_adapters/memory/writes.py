@@ -183,7 +183,7 @@ def commit_turn(state: State, now: int, write: ports.CommitTurn) -> Outcome:
     run.owner = run.owner or write.token
     run.properties = write.properties or run.properties
     if write.paused is not None:
-        run.paused_at = now if write.paused else None
+        state.pause(run, now if write.paused else None)
     if write.build_id is not None:
         run.build_id = write.build_id or None
         run.owner = write.token and run.owner
@@ -232,6 +232,8 @@ def refused_turn(state: State, run: Run | None, write: ports.CommitTurn) -> Outc
     if turn != write.turn - 1 or run.status is not RunStatus.RUNNING:
         repeated = bool(write.turn_token) and (turn, run.turn_token) == (write.turn, write.turn_token)
         return ports.Committed() if repeated else ports.Stale(turn)
+    if write.token and turn == 0 and run.paused_at is not None:
+        return ports.Stale(turn)
     if write.closing is not None:
         unseen = [message for message in run.messages() if message.message_id not in write.consumed]
         if unseen:
@@ -295,7 +297,7 @@ def _close(state: State, run: Run, now: int, closing: ports.Closing) -> None:
     run.closed_at = now
     run.owner = 0
     unpark(run)
-    run.paused_at = None
+    state.pause(run, None)
     run.inbox.clear()
     run.timers.clear()
     run.due.clear()

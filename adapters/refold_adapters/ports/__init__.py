@@ -13,6 +13,8 @@ The claims of one session expel every other whose lease has run out.  Runs and a
 Times are integer microseconds since the Unix epoch, UTC, by the store's clock, which is the only judge of what is due.
 """
 
+from refold_adapters.ports.administration import ChangeRun, CopyRun, DeleteRun, ExpireRuns
+from refold_adapters.ports.any_write import Write
 from refold_adapters.ports.outcomes import (
     Accepted,
     Beat,
@@ -59,11 +61,8 @@ from refold_adapters.ports.writes import (
     Closing,
     CommitTurn,
     ConsumeMessages,
-    CopyRun,
     CreateRun,
-    DeleteRun,
     DetachTask,
-    ExpireRuns,
     FinishTask,
     Heartbeat,
     NewTask,
@@ -76,7 +75,6 @@ from refold_adapters.ports.writes import (
     RenewSession,
     RetryTask,
     UnparkRuns,
-    Write,
 )
 
 __all__ = [
@@ -85,6 +83,7 @@ __all__ = [
     "Accepted",
     "Beat",
     "CancelTask",
+    "ChangeRun",
     "ChangeTask",
     "ClaimRuns",
     "ClaimTasks",

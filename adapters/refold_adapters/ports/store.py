@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from refold_adapters.ports.any_write import Write
 from refold_adapters.ports.outcomes import Outcome
 from refold_adapters.ports.rows import InboxMessage, RunFilter, RunRow, SessionRow, StoredTurn, TaskRow
-from refold_adapters.ports.writes import Write
 
 
 class Clock(Protocol):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import attrs
 
 from refold.value import Value
-from refold_adapters.ports.rows import Properties, RunStatus, StoredTurn
+from refold_adapters.ports.rows import Properties, RunStatus
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -157,8 +156,9 @@ class CommitTurn(Value):
     Conditions are checked in this order (a dead session before an unknown run), before anything is changed.  ``token`` 0 is an
     administrative turn: ownership is not checked.  Closing deletes the run's tasks, timers and inbox, its owner and its parking.
     A run that nobody owns is claimed by the commit.  A committed turn is progress: it sets the takeovers to 0.
-    A paused run is not claimable, whatever it has in its inbox; its tasks are.  An administrative turn that names a build takes the run
-    from its owner, who may not serve that build.
+    A paused run is not claimable, whatever it has in its inbox, but for its timer ``DEADLINE``; its tasks are not claimable either, and
+    those that are held stay held.  A turn of a session is ``Stale`` where the run is paused before its first.
+    An administrative turn that names a build takes the run from its owner, who may not serve that build.
     When all else is done, ``next`` is created and the ``relays`` are carried out in order, each by the rules of its own write; what
     one of them is answered refuses nothing.  So what runs do to each other lies in the commit of the turn that asked for it: it is
     done exactly once, there is nothing to send again after a crash, and a repeated commit repeats nothing.
@@ -206,6 +206,8 @@ class Refusal(Value):
     data: bytes
 
 
+#: The number of the timer that is a run's deadline: it is due also while the run is paused.
+DEADLINE = 0
 #: For how many of the last message ids of a run refusals are kept.
 REFUSALS_KEPT = 1000
 
@@ -228,10 +230,10 @@ class ConsumeMessages(Value):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ClaimRuns(Value):
-    """Claim up to ``limit`` open runs that have work and are neither parked nor paused, of these queues: ``ReadyRuns``, or ``Fenced``.
+    """Claim up to ``limit`` open runs that have work and are not parked, of these queues: ``ReadyRuns``, or ``Fenced``.
 
-    Work is an inbox message, or a timer that is due.  Claimable are runs of nobody, of the session itself, and of sessions whose
-    lease has run out (those count a takeover).  Fewest takeovers first, then the longest ready.
+    Work is an inbox message, or a timer that is due; of a paused run, only its timer ``DEADLINE``.  Claimable are runs of nobody, of
+    the session itself, and of sessions whose lease has run out (those count a takeover).  Fewest takeovers first, then the longest ready.
     ``exclude`` names runs that the session is already working on.
     """
 
@@ -247,7 +249,7 @@ class ClaimRuns(Value):
 class ClaimTasks(Value):
     """Claim up to ``limit`` tasks of these queues: ``ClaimedTasks``, or ``Fenced``.
 
-    Claimable are tasks that are visible and held by no living session; the longest visible first.
+    Claimable are tasks that are visible, held by no living session, and not paused, nor their run; the longest visible first.
     """
 
     token: int
@@ -360,78 +362,3 @@ class ReleaseRuns(Value):
 
     token: int
     run_ids: Sequence[str]
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class CopyRun(Value):
-    """Create a run that begins with a copy of turns, and in the same step close the run whose place it takes.
-
-    ``Created``; ``Exists`` as for ``CreateRun``, where the run that ``closes`` would close does not stand in the way; ``Stale`` where
-    one of ``open_runs`` is not open; whatever else ``CommitTurn`` answers where it refuses ``closes`` or one of ``ends``.  All or
-    nothing is done.  ``run`` has no message and no owner.
-    """
-
-    run: CreateRun
-    #: Its turns, from 1 on without a gap.
-    turns: Sequence[StoredTurn]
-    last_event_id: int
-    tasks: Sequence[NewTask] = ()
-    #: ``(seq, fire_at)``
-    timers: Sequence[tuple[int, int]] = ()
-    #: Its inbox, in order: each message and its request id.
-    messages: Sequence[tuple[bytes, str]] = ()
-    closes: CommitTurn | None = None
-    #: Turns that close other runs: children that the run is to start anew.
-    ends: Sequence[CommitTurn] = ()
-    #: Run ids: what the copy waits for is to come from them.
-    open_runs: Sequence[str] = ()
-    #: Run ids, and up to which of its commands the copy takes the answers to it from now on, in the place of whoever did before.
-    stands_for: Sequence[tuple[str, int]] = ()
-    #: What its turns asked of other runs and is asked once more, as by ``CommitTurn``.
-    relays: Sequence[Relay] = ()
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class DeleteRun(Value):
-    """Remove a closed run and all that belongs to it: ``Done``; ``Refused`` where it is open; ``NotFound``.
-
-    A tombstone is left, so that what comes late is refused and not taken for something new.
-    """
-
-    run_id: str
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class ExpireRuns(Value):
-    """Remove up to ``limit`` runs that were closed before or at ``closed_until``, the earliest first, as ``DeleteRun`` does.
-
-    Tombstones older than ``forget_until`` go too.  ``Expired``, with the time at which the earliest of the rest was closed.
-    """
-
-    closed_until: int
-    forget_until: int
-    limit: int
-
-
-Write: TypeAlias = (
-    OpenSession
-    | RenewSession
-    | CloseSession
-    | CreateRun
-    | AcceptMessage
-    | CommitTurn
-    | ConsumeMessages
-    | ClaimRuns
-    | ClaimTasks
-    | RetryTask
-    | FinishTask
-    | Heartbeat
-    | DetachTask
-    | ChangeTask
-    | ParkRun
-    | UnparkRuns
-    | ReleaseRuns
-    | CopyRun
-    | DeleteRun
-    | ExpireRuns
-)

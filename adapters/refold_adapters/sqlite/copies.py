@@ -9,16 +9,22 @@ from collections.abc import Sequence
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
-from refold_adapters.sqlite.inbox import earliest_work, put_message
+from refold_adapters.sqlite.inbox import earliest_work, put_message, work_of
 from refold_adapters.sqlite.relays import relay_all
+from refold_adapters.sqlite.rows import status_of
 from refold_adapters.sqlite.runs import deleted_at, put_run, run_in_the_way
 from refold_adapters.sqlite.schema import row_span
 from refold_adapters.sqlite.transaction import Transaction
-from refold_adapters.sqlite.turns import commit_turn, put_task, put_timer, put_turn
+from refold_adapters.sqlite.turns import commit_turn, pause, pin, put_task, put_timer, put_turn
 
 _SET_COPY = "UPDATE runs SET turn = ?, last_event_id = ?, history_bytes = ?, ready_at = ? WHERE run_key = ?"
 _IS_OPEN = "SELECT 1 FROM runs WHERE run_id = ? AND status = 'RUNNING'"
 _STAND_FOR = "INSERT OR REPLACE INTO heirs (run_id, run_key, last_seq) VALUES (?, ?, ?)"
+_BEGINNING = """
+    SELECT run_key, status, turn, last_message, parked IS NOT NULL, paused_at IS NOT NULL FROM runs WHERE run_id = ?
+"""
+_DISOWN = "UPDATE runs SET owner = 0 WHERE run_key = ?"
+_SET_WORK = "UPDATE runs SET last_message = ?, ready_at = ? WHERE run_key = ?"
 _STANDING = "SELECT run_key, status FROM runs WHERE run_id = ?"
 _BURY = """
     INSERT INTO tombstones (run_id, workflow_id, request_id, status, deleted_at)
@@ -84,6 +90,29 @@ def _commit_all(tx: Transaction, commits: Sequence[ports.CommitTurn]) -> Outcome
             break
     tx.execute("RELEASE copies")
     return refusal
+
+
+def change_run(tx: Transaction, write: ports.ChangeRun) -> Outcome:
+    """Change how a run stands that has had no turn."""
+    row = tx.execute(_BEGINNING, (write.run_id,)).fetchone()
+    if row is None:
+        return ports.NotFound()
+    run_key, status, turn, message_id, parked, paused = row
+    if status != RunStatus.RUNNING.value:
+        return ports.Closed(write.run_id, status_of(write.run_id, status))
+    if turn:
+        return ports.Stale(turn)
+    ready_at = earliest_work(tx, run_key)
+    place = tx.now if ready_at is None else ready_at
+    put_message(tx, run_key, message_id + 1, ready_at=place, data=write.message, request_id=write.request_id)
+    if write.paused is not None:
+        paused = write.paused
+        pause(tx, run_key, paused=paused)
+    if write.build_id is not None:
+        pin(tx, run_key, write.build_id)
+        tx.execute(_DISOWN, (run_key,))
+    tx.execute(_SET_WORK, (message_id + 1, None if parked else work_of(tx, run_key, paused=paused), run_key))
+    return ports.Done()
 
 
 def delete_run(tx: Transaction, write: ports.DeleteRun) -> Outcome:

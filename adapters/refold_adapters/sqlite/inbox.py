@@ -5,6 +5,7 @@ One rule: an inbox numbers its messages with the run's ``last_message``, which o
 
 from __future__ import annotations
 
+from refold_adapters.ports.writes import DEADLINE
 from refold_adapters.sqlite.schema import row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
 
@@ -12,6 +13,7 @@ _PUT = "INSERT INTO inbox (id, ready_at, request_id, data) VALUES (?, ?, ?, ?)"
 _COUNT = "UPDATE runs SET last_message = ? WHERE run_key = ?"
 # Apart from _COUNT because a column that is named is written to its indexes even where it keeps its value.
 _COUNT_AND_WAKE = "UPDATE runs SET last_message = ?, ready_at = ? WHERE run_key = ?"
+_DEADLINE = "SELECT fire_at FROM timers WHERE id = ?"
 _EARLIEST_WORK = """
     SELECT min(ready_at) FROM (
         SELECT min(ready_at) AS ready_at FROM inbox WHERE id BETWEEN ? AND ?
@@ -38,6 +40,14 @@ def put_message(
 ) -> None:
     """Append a message; the caller sees to ``last_message`` and ``ready_at`` of the run."""
     tx.execute(_PUT, (row_id(run_key, message_id), ready_at, request_id, data))
+
+
+def work_of(tx: Transaction, run_key: int, *, paused: bool) -> int | None:
+    """Since when, or from when on, a run that is not parked is to be claimed; None for not at all."""
+    if not paused:
+        return earliest_work(tx, run_key)
+    found = tx.execute(_DEADLINE, (row_id(run_key, DEADLINE),)).fetchone()
+    return None if found is None else found[0]
 
 
 def earliest_work(tx: Transaction, run_key: int) -> int | None:

@@ -43,6 +43,8 @@ def perform(tx: Transaction, write: Write) -> Outcome:
             return runs.park_run(tx, write)
         case ports.UnparkRuns():
             return runs.unpark_runs(tx, write)
+        case ports.ChangeRun():
+            return copies.change_run(tx, write)
         case ports.CopyRun():
             return copies.copy_run(tx, write)
         case ports.DeleteRun():

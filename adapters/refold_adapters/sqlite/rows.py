@@ -146,7 +146,7 @@ def task_row(values: tuple[Any, ...]) -> TaskRow:
         heartbeat=heartbeat,
         last_failure=last_failure,
         heartbeat_at=heartbeat_at,
-        paused=bool(paused),
+        paused=bool(paused & 1),
         options=options,
     )
 

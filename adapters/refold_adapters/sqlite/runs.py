@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
-from refold_adapters.sqlite.inbox import accept, earliest_work, put_message
+from refold_adapters.sqlite.inbox import accept, put_message, work_of
 from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.rows import status_of
 from refold_adapters.sqlite.schema import row_span
@@ -166,7 +166,7 @@ def unpark_runs(tx: Transaction, write: ports.UnparkRuns) -> Outcome:
         for run_id in write.run_ids:
             parked += tx.execute(_PARKED, (run_id,)).fetchall()
     for run_key, paused in parked:
-        tx.execute(_UNPARK, (None if paused else earliest_work(tx, run_key), run_key))
+        tx.execute(_UNPARK, (work_of(tx, run_key, paused=paused), run_key))
     return ports.Done()
 
 

@@ -5,7 +5,8 @@ that it has within the run (turn, message id, task or timer seq).  So the rows o
 sorting, and a commit touches few pages.
 
 ``ready_at`` of a run is since when, or from when on, it has work: the earliest of its inbox and its timers; NULL where it has
-none, is parked, is paused or is closed.  Every write keeps it, so that finding work never reads more than the work found.
+none, is parked or is closed; of a paused run, its deadline.  Every write keeps it, so that finding work
+never reads more than the work found.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _DETACH = "UPDATE tasks SET owner = -1 WHERE id = ? AND attempt = ? AND ? IN (0,
 _PUT_CHECK = "INSERT OR REPLACE INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
 _SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
 _CHANGE = """
-    UPDATE tasks SET paused = coalesce(?, paused), options = coalesce(?, options), task_queue = coalesce(?, task_queue),
+    UPDATE tasks SET paused = (paused & 2) | coalesce(?, paused & 1), options = coalesce(?, options), task_queue = coalesce(?, task_queue),
         attempt = CASE owner WHEN 0 THEN coalesce(?, attempt) ELSE attempt END,
         visible_at = CASE owner WHEN 0 THEN coalesce(?, visible_at) ELSE visible_at END,
         heartbeat = CASE ? WHEN 1 THEN NULL ELSE heartbeat END

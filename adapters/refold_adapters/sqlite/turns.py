@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import InboxMessage, Outcome
-from refold_adapters.sqlite.inbox import earliest_work, put_message
+from refold_adapters.sqlite.inbox import put_message, work_of
 from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.refusals import put_refusal
 from refold_adapters.sqlite.relays import carry_out
@@ -60,6 +60,8 @@ _ASK_TASK_TO_STOP = "UPDATE tasks SET cancel_requested = 1 WHERE id = ?"
 _PUT_TIMER = "INSERT INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
 _TAKE_TIMER = "DELETE FROM timers WHERE id = ?"
 _PAUSE = "UPDATE runs SET paused_at = ? WHERE run_key = ?"
+#: A task is not claimed where any of the bits is set: 1 if it is paused itself, 2 if its run is.
+_PAUSE_TASKS = "UPDATE tasks SET paused = (paused & 1) | ? WHERE id BETWEEN ? AND ?"
 _PIN = "UPDATE runs SET build_id = ? WHERE run_key = ?"
 _SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
 _CLEAR_TASKS = "DELETE FROM tasks WHERE id BETWEEN ? AND ?"
@@ -82,7 +84,7 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     alive, run_key, status, turn, turn_token, owner, takeovers, ready_at, parked, last_message, paused = row
     if token and (not alive or owner not in (0, token)):
         return _FENCED
-    if turn != write.turn - 1 or status != _RUNNING:
+    if turn != write.turn - 1 or status != _RUNNING or (paused and token and not turn):
         repeated = turn == write.turn and turn_token == write.turn_token and turn_token != ""
         return _COMMITTED if repeated else ports.Stale(turn)
     #: An open run that is neither ready, parked nor paused has no messages and no timers.
@@ -119,9 +121,9 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     new_owner = owner or token
     if write.paused is not None:
         paused = write.paused
-        execute(_PAUSE, (tx.now if paused else None, run_key))
+        pause(tx, run_key, paused=paused)
     if write.build_id is not None:
-        execute(_PIN, (write.build_id, run_key))
+        pin(tx, run_key, write.build_id)
         new_owner = new_owner if token else 0
     if (
         reports
@@ -130,7 +132,7 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
         or (not quiet and (write.consumed or write.removed_timers))
     ):
         _move_timers(tx, run_key, write)
-        new_ready_at = None if parked or paused else earliest_work(tx, run_key)
+        new_ready_at = None if parked else work_of(tx, run_key, paused=paused)
     else:
         new_ready_at = ready_at
     step = (write.turn, write.turn_token, last_event_id, len(data))
@@ -160,7 +162,7 @@ def consume_messages(tx: Transaction, write: ports.ConsumeMessages) -> Outcome:
         tx.execute(_PUT_TIMER, (row_id(run_key, seq), run_key, fire_at))
     for seq, attempt in write.finished:
         tx.execute(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token))
-    tx.execute(_SET_READY_AT, (None if paused else earliest_work(tx, run_key), run_key))
+    tx.execute(_SET_READY_AT, (work_of(tx, run_key, paused=paused), run_key))
     return ports.Done()
 
 
@@ -200,6 +202,17 @@ def _replace_task(tx: Transaction, run_key: int, write: ports.CommitTurn) -> boo
 def put_task(tx: Transaction, run_key: int, token: int, new: ports.NewTask) -> None:
     """Create a task, held by that session if it says so."""
     tx.execute(_PUT_TASK, _task_values(tx, run_key, token, new))
+
+
+def pause(tx: Transaction, run_key: int, *, paused: bool) -> None:
+    """Pause a run and its tasks, or let them go on; the caller sees to the run's ``ready_at``."""
+    tx.execute(_PAUSE, (tx.now if paused else None, run_key))
+    tx.execute(_PAUSE_TASKS, (2 if paused else 0, *row_span(run_key)))
+
+
+def pin(tx: Transaction, run_key: int, build_id: str) -> None:
+    """That build alone may run it, or any if it is empty."""
+    tx.execute(_PIN, (build_id, run_key))
 
 
 def put_turn(tx: Transaction, run_key: int, turn: ports.StoredTurn) -> None:
