@@ -429,7 +429,7 @@ def statements() -> dict[str, str]:
 _UNIQUE = re.compile(r"WHERE (run_id|run_key|id|t\.id|token|name) = (\?\d?|'\w+')( |$)")
 
 
-def test_every_read_has_an_order_or_at_most_one_row():
+def test_hazard_33_every_read_has_an_order_or_at_most_one_row():
     unordered = {
         name: text
         for name, text in statements().items()

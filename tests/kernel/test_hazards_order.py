@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from refold import (
     Workflow,
     all_of,
     cancel,
+    continue_as_new,
     decide,
     first_of,
     fold,
@@ -25,7 +27,7 @@ from refold import (
     workflow,
 )
 from refold import events as ev
-from refold.messages import CompleteActivity, FireTimer, Message
+from refold.messages import CompleteActivity, FireTimer, Message, SignalWorkflow
 from tests.kernel.driving import cancel_asked, drive, kinds, signalled, start_message
 from tests.kernel.parts import (
     HOUR,
@@ -116,17 +118,46 @@ def test_hazard_20_messages_that_no_turn_could_show_are_recorded_behind_the_end(
 # 21: a signal races with continue-as-new ------------------------------------------------------------------------------------------
 
 
-def test_hazard_21_a_signal_to_a_run_that_went_on_as_another_is_refused_with_where_it_went() -> None:
-    """The kernel cannot continue as new yet; its events can, and the state after them sends a signal on rather than take it."""
-    history = history_of("an order that is approved")[:2]
-    signal = ev.WorkflowExecutionSignaled(3, 2, 9, signal_name="late")
-    continued = ev.WorkflowExecutionContinuedAsNew(
-        4, 2, 9, new_run_id="r-2", workflow_type="ordering", task_queue="default", input=[], carried=[3]
-    )
-    state = fold([*history, signal, continued])
-    assert [3] == list(continued.carried)
+@pytest.mark.parametrize("reads", [0, 1, 2])
+def test_hazard_21_signals_that_race_with_continue_as_new_are_received_carried_or_refused(reads: int) -> None:
+    """In every order and every cut into turns; the next run begins with what was carried, in the order in which it came."""
+
+    @workflow
+    def goes_on() -> Workflow[None]:
+        got: list[int] = []
+        yield from status.answer(lambda: str(got))
+        yield from charge(0)
+        for _ in range(reads):
+            match (yield from first_of(number.receive(), all_of())):
+                case (0, value):
+                    got.append(value)
+                case _:
+                    break
+        yield from continue_as_new()
+
+    messages = [signalled(number, 1, request_id="a"), signalled(number, 2, request_id="b")]
+    for turns in partitions([*messages, CompleteActivity(seq=1, result=0)]):
+        accepted: list[int] = []
+        carried: Sequence[Any] = ()
+        with drive(goes_on) as run:
+            for turn in turns:
+                try:
+                    following = run.turn(*turn).next
+                    carried = carried if following is None else following.messages
+                except MessageError as error:  # closed: the sender addresses the run that followed
+                    assert error.code == "RF3001"  # noqa: PT017
+                else:
+                    accepted += [m.input[0] for m in turn if isinstance(m, SignalWorkflow)]
+            assert isinstance(run.closed, ev.WorkflowExecutionContinuedAsNew)
+            got = json.loads(str(run.query(status)))
+            assert accepted == [*got, *[message.input[0] for message in carried]]
+            assert len(got) == min(reads, len(accepted))
+
+
+def test_hazard_21_a_signal_to_a_run_that_went_on_as_another_is_refused_with_what_became_of_it() -> None:
+    history = history_of("an account that continues")
     with pytest.raises(MessageError, match="RF3001: SignalWorkflow came to a run that is CONTINUED_AS_NEW"):
-        decide(state, signalled("late"), at=10)
+        decide(fold(history), signalled("late"), at=10)
 
 
 # 22: the workflow completes between two signals of a batch -----------------------------------------------------------------------

@@ -230,7 +230,7 @@ def test_hazard_16_the_linter_finds_late_bound_names_in_our_own_code() -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_hazard_17_and_57_a_debugger_or_a_profiler_changes_nothing_that_is_recorded(name: str) -> None:
+def test_hazard_17_a_debugger_or_a_profiler_changes_nothing_that_is_recorded(name: str) -> None:
     """There is no time limit that a breakpoint could run into, and whatever watches the code cannot yield in its place."""
     expected = history_of(name)
     watched: list[int] = []

@@ -1,6 +1,6 @@
-"""Where workflow engines broke on changed code, 52 to 57: what must be noticed, what must not, and what must last.
+"""Where workflow engines broke on changed code, 52 to 56: what must be noticed, what must not, and what must last.
 
-56 is in ``test_markers``, beside the other tests of patches; 57 in ``test_hazards_runtime``, beside debuggers.
+56 is in ``test_markers``, beside the other tests of patches; 57 to 60 are in ``test_hazards_logs``.
 """
 
 from __future__ import annotations
