@@ -93,8 +93,8 @@ def _judge(
 def begin_local(tasks: Tasks, live: LiveRun, commands: Sequence[HistoryEvent]) -> None:
     """Begin the local activities among the commands that do not run here yet: new ones, and those of a worker that is gone."""
     for command in commands:
-        if isinstance(command, ActivityTaskScheduled) and is_local(command):
-            if not tasks.runs(live.run_id, command.seq):
+        if isinstance(command, ActivityTaskScheduled):
+            if is_local(command) and not tasks.runs(live.run_id, command.seq):
                 tasks.start_scheduled(
                     command,
                     run_id=live.run_id,
@@ -109,7 +109,9 @@ def begin_local(tasks: Tasks, live: LiveRun, commands: Sequence[HistoryEvent]) -
 def need_known_activities(registry: Registry, live: LiveRun, turn: Turn, *, every: bool) -> None:
     """Raise RF5105 for an activity that this worker is to run and does not know: a local one, or ``every`` one of its queue."""
     for command in turn.commands:
-        if isinstance(command, ActivityTaskScheduled) and (
-            is_local(command) or (every and task_queue_of(command, live.task_queue) == live.task_queue)
+        if (
+            isinstance(command, ActivityTaskScheduled)
+            and command.activity_type not in registry.activities
+            and (is_local(command) or (every and task_queue_of(command, live.task_queue) == live.task_queue))
         ):
             registry.activity(command.activity_type)

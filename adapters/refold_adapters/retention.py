@@ -27,8 +27,10 @@ class Retention:
 
     def sweep_if_due(self) -> None:
         """Remove what is old enough, if anything can be."""
+        if self._keep_us is None or self.due_at is None:
+            return
         now = self._store.clock.now_us()
-        if self._keep_us is None or self.due_at is None or self.due_at > now:
+        if self.due_at > now:
             return
         write = ExpireRuns(closed_until=now - self._keep_us, forget_until=now - TOMBSTONES_US, limit=BATCH)
         (outcome,) = self._store.apply([write])

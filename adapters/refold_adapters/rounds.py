@@ -201,8 +201,10 @@ class Rounds:
             self._next_due = None
             self.look = True
             return 0
-        times = (self._next_due, self._tasks.next_limit_at(), self._session.renew_at)
-        earliest = min((at for at in times if at is not None), default=None)
+        earliest = self._session.renew_at
+        for at in (self._next_due, self._tasks.next_limit_at()):
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
         wait = None if earliest is None else clock.seconds_until(earliest)
         return POLL_SECONDS if wait is None else min(wait, POLL_SECONDS)
 
@@ -239,21 +241,27 @@ class Rounds:
 
     def _commit_round(self) -> None:
         """Make the turns that are due and commit them, with all other writes that have come up, in one go."""
-        again, self._runs.again = self._runs.again, []
-        self._commit([*again, *self._runs.make_turns(self._max_turns)])
+        made = self._runs.make_turns(self._max_turns)
+        if self._runs.again:
+            again, self._runs.again = self._runs.again, []
+            made = [*again, *made]
+        self._commit(made)
 
     def _commit(self, made: Sequence[Made]) -> None:
         writes, self._writes = self._writes, []
         leftovers, self._runs.leftovers = self._runs.leftovers, []
-        batch: list[Write] = [write for write, _ in leftovers]
-        batch += [write for write, _ in writes]
+        batch: list[Write] = []
+        if leftovers or writes:
+            batch += [write for write, _ in leftovers]
+            batch += [write for write, _ in writes]
         for one in made:
             batch += one.writes
         if not batch:
             return
         outcomes = apply_until_done(self._store, batch, self.draining)
-        self._settle_leftovers(leftovers, outcomes)
         position = len(leftovers)
+        if leftovers or self._runs.parked:
+            self._settle_leftovers(leftovers, outcomes)
         for _, then in writes:
             then(outcomes[position])
             position += 1

@@ -244,7 +244,7 @@ class Runs:
             consumed=live.consumed,
             finished=live.finished,
             dropped=live.dropped,
-            undelivered=undelivered_events(turn, others.lost),
+            undelivered=undelivered_events(turn, others.lost) if others.lost else (),
             next=others.next,
             relays=others.relays,
             properties=properties_with(live, turn, self._store),

@@ -233,6 +233,8 @@ class Tasks:
     def overdue(self) -> list[Ended]:
         """End the attempts whose time is up; their code is asked to stop, and whatever it returns is not waited for."""
         ended: list[Ended] = []
+        if not self._limits:
+            return ended
         now = self._clock.now_us()
         while (due := self.next_limit_at()) is not None and due <= now:
             _, _, attempt, kind = heapq.heappop(self._limits)

@@ -78,9 +78,28 @@ def _sparse_failure(value: object) -> dict[str, Any]:
     return shape_of(Failure).sparse(value, {})
 
 
-_to_json = json.JSONEncoder(
+_encoder = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"), default=_sparse_failure
-).encode
+)
+
+
+def line_writer(make: Any) -> Callable[[Any], str]:
+    """What ``_encoder.encode`` answers for an object, by one encoder in C for all of them; ``encode`` makes one each time.
+
+    How it is made is not documented, so where it cannot be made like this, it is ``encode`` itself.
+    """
+    try:
+        chunks = make(
+            None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+        )
+        if "".join(chunks({"a": [1.5, "\u00e9"]}, 0)) == _encoder.encode({"a": [1.5, "\u00e9"]}):
+            return lambda record: "".join(chunks(record, 0))
+    except TypeError:
+        pass
+    return _encoder.encode
+
+
+_to_json = line_writer(getattr(json.encoder, "c_make_encoder", None))
 
 
 # Decoding -----------------------------------------------------------------------------------------------------------

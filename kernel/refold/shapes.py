@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Sequence
 from itertools import compress
-from operator import attrgetter, is_not
+from operator import attrgetter, ne
 from types import NoneType, UnionType
 from typing import Any, Union, cast
 
@@ -71,11 +71,7 @@ class Shape:
     def sparse(self, value: Any, record: dict[str, Any]) -> dict[str, Any]:
         """``record`` with the fields of ``value`` added, in declared order, without those that have their default."""
         items = self.items(value)
-        # Most fields have their default, which is mostly the same object: those are passed over without a step of Python.
-        others = map(is_not, items, self.defaults)
-        for name, default, item in compress(zip(self.names, self.defaults, items, strict=True), others):
-            if item != default:
-                record[name] = item  # noqa: PERF403 - as a comprehension it takes half as long again on CPython 3.11
+        record.update(compress(zip(self.names, items, strict=True), map(ne, items, self.defaults)))
         return record
 
     def read(self, record: dict[str, Any]) -> Any:

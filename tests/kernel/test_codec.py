@@ -21,6 +21,7 @@ from refold.codec import (
     encode_failure,
     encode_message,
     event_builder,
+    line_writer,
 )
 from tests.kernel.codec_cases import ACCEPTED, EVENT_LINES, FIRED, MESSAGE_LINES, REFUSED, SIGNALED
 
@@ -288,6 +289,26 @@ def test_a_damaged_message_is_refused_and_named(data: bytes, said: str) -> None:
 
     assert "RF2004" == caught.value.code
     assert said in caught.value.what
+
+
+@pytest.mark.parametrize("make", [None, lambda *_: lambda record, level: ("no", "such", "text")])
+def test_the_documented_way_to_write_a_line_serves_where_the_quick_one_is_not_there_or_differs(
+    make: Any,
+) -> None:
+    write = line_writer(make)
+
+    assert '{"kind":"x","input":[1.5,"é",null]}' == write({"kind": "x", "input": [1.5, "é", None]})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write({"input": float("nan")})
+
+
+def test_both_ways_to_write_a_line_give_the_same_for_every_kind() -> None:
+    documented = line_writer(None)
+    quick = line_writer(getattr(json.encoder, "c_make_encoder", None))
+
+    for line in (*EVENT_LINES, *MESSAGE_LINES):
+        record = json.loads(line)
+        assert documented(record) == quick(record)
 
 
 def test_a_failure_alone_is_one_object() -> None:
