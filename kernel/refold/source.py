@@ -78,12 +78,12 @@ def user_frames(generator: object) -> list[str]:
 def yield_site(generator: object) -> str:
     """The innermost user line that a suspended generator waits at."""
     innermost: FrameType | None = None
-    step: Any = generator
-    while isinstance(step, GeneratorType):  # as in chain(), which would take twice as long
-        frame: FrameType | None = step.gi_frame
+    while isinstance(generator, GeneratorType):  # as in chain(), which would take twice as long
+        inner: GeneratorType[Any, Any, Any] = generator  # pyright: ignore[reportUnknownVariableType]
+        frame: FrameType | None = inner.gi_frame
         if frame is not None and not frame.f_globals.get("__name__", "").startswith(_PACKAGE):
             innermost = frame
-        step = step.gi_yieldfrom
+        generator = inner.gi_yieldfrom
     return "" if innermost is None else describe(innermost.f_code, innermost.f_lineno)
 
 
