@@ -20,6 +20,7 @@ from refold.carry import retry_fields
 from refold.errors import MessageError
 from refold.failures import Failure, TimeoutType
 from refold.flags import CURRENT_FLAGS, SCHEMA_VERSION
+from refold.shapes import shape_of
 from refold.state import ExecutionState, Ledger, WorkflowStatus
 
 #: Message class to the event it becomes, for those that settle a command.
@@ -84,9 +85,6 @@ _CHILD_OUTCOMES = (
     ms.ReportChildTerminated,
 )
 _BEGINNINGS = (ev.ChildWorkflowExecutionStarted, ev.StartChildWorkflowExecutionFailed)
-_FIELDS: dict[type[ms.Message], tuple[str, ...]] = {
-    cls: tuple(field.name for field in attrs.fields(cls)) for cls in ms.MESSAGES.values()
-}
 
 
 def decide_turn(
@@ -245,7 +243,11 @@ def _start(
             why="a run has one beginning",
             fix="start a new run under another run id",
         )
-    fields: dict[str, Any] = {**_fields(message), "input": list(message.input)}
+    fields: dict[str, Any] = {
+        **_fields(message),
+        "task_queue": message.task_queue,
+        "input": list(message.input),
+    }
     if message.execution_timeout_us is not None and message.execution_expires_at is None:
         fields["execution_expires_at"] = head[2] + message.execution_timeout_us
     return ev.WorkflowExecutionStarted(
@@ -297,8 +299,9 @@ def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:
 
 
 def _fields(message: ms.Message) -> dict[str, Any]:
-    """The fields of the event: sequences as lists, as they come back from storage; an empty one is left at its default."""
-    return {
-        name: list(value) if (value := getattr(message, name)).__class__ is tuple and value else value
-        for name in _FIELDS[type(message)]
-    }
+    """The fields of the event that have not their default, which is the message's too: sequences as lists, as storage gives them."""
+    fields = shape_of(type(message)).sparse(message, {})
+    for name, value in fields.items():
+        if value.__class__ is tuple and value:
+            fields[name] = list(value)
+    return fields

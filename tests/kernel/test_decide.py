@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, cast
 
 import attrs
@@ -376,3 +377,15 @@ def test_one_message_that_cannot_be_refuses_the_turn() -> None:
         MessageError, match="RF3003"
     ):  # also where another message settles that number in this turn
         decide_turn(OPEN, [ms.CompleteActivity(seq=1), ms.FireTimer(seq=1)], at=20)
+
+
+def test_what_a_message_leaves_at_its_default_is_the_default_of_its_event() -> None:
+    table = vars(sys.modules["refold.decide"])
+    events = {cls: outcome[1] for cls, outcome in table["_OUTCOMES"].items()} | table["_INBOX"]
+    events[ms.StartWorkflow] = ev.WorkflowExecutionStarted
+    assert set(ms.MESSAGES.values()) == set(events)
+    for message, event in events.items():
+        defaults = {field.name: field.default for field in attrs.fields(event)}
+        differing = [field.name for field in attrs.fields(message) if field.default != defaults[field.name]]
+        # Those two are always given.
+        assert (["task_queue", "input"] if message is ms.StartWorkflow else []) == differing, message

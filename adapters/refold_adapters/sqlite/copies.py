@@ -13,7 +13,7 @@ from refold_adapters.sqlite.inbox import earliest_work, put_message, work_of
 from refold_adapters.sqlite.relays import relay_all
 from refold_adapters.sqlite.rows import status_of
 from refold_adapters.sqlite.runs import deleted_at, put_run, run_in_the_way
-from refold_adapters.sqlite.schema import row_span
+from refold_adapters.sqlite.schema import RUNS_CLOSED, row_span
 from refold_adapters.sqlite.transaction import Transaction
 from refold_adapters.sqlite.turns import commit_turn, pause, pin, put_task, put_timer, put_turn
 
@@ -128,6 +128,7 @@ def delete_run(tx: Transaction, write: ports.DeleteRun) -> Outcome:
 
 def expire_runs(tx: Transaction, write: ports.ExpireRuns) -> Outcome:
     """Remove what was closed long ago."""
+    tx.execute(RUNS_CLOSED)
     expired = tx.execute(_EXPIRED, (write.closed_until, max(0, write.limit))).fetchall()
     for (run_key,) in expired:
         _remove(tx, run_key)

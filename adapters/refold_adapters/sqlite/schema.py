@@ -38,6 +38,9 @@ def number_of(rowid: int) -> int:
     return rowid & (_SPAN - 1)
 
 
+#: For retention, and made at its first look: a store that keeps all its runs need not write it at every close.
+RUNS_CLOSED = "CREATE INDEX IF NOT EXISTS runs_closed ON runs (closed_at) WHERE closed_at IS NOT NULL"
+
 TABLES = (
     """
     CREATE TABLE meta (
@@ -97,7 +100,6 @@ TABLES = (
     "CREATE INDEX runs_by_start ON runs (started_at, run_id)",
     "CREATE INDEX runs_open ON runs (started_at, run_id) WHERE status = 'RUNNING'",
     "CREATE INDEX runs_parked ON runs (started_at, run_id) WHERE parked IS NOT NULL",
-    "CREATE INDEX runs_closed ON runs (closed_at) WHERE closed_at IS NOT NULL",
     "CREATE INDEX runs_ready ON runs (owner, task_queue, build_id, takeovers, ready_at) WHERE ready_at IS NOT NULL",
     """
     CREATE TABLE history (
