@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from refold_adapters.cli.app import COMMANDS, app
+from refold_adapters.cli.app import app
 from refold_adapters.cli.errors import CODES, Exit
+from refold_adapters.cli.selecting import selection_options
+from refold_adapters.cli.table import COMMANDS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "cli.md").read_text("utf-8")
 
@@ -51,8 +53,20 @@ def rows_in(text: str) -> list[str]:
 
 
 def common_names() -> set[str]:
-    """Names of the options that the group has, and so every command or many."""
-    return {option.name or "" for option in options_of(app)}
+    """Names of the options that the group has, and so every command or many, and of those that choose runs."""
+    return {option.name or "" for option in options_of(app)} | {option.name or "" for option in CONDITIONS}
+
+
+@selection_options
+def _choose() -> None: ...
+
+
+#: The options of every command that is for runs that fit conditions, in the order of the help.
+CONDITIONS: list[click.Option] = list(reversed(_choose.__click_params__))  # type: ignore[attr-defined]
+
+
+def takes_conditions(command: click.Command) -> bool:
+    return any(option.name == "statuses" for option in options_of(command))
 
 
 def test_every_command_has_a_section_and_there_is_no_other() -> None:
@@ -63,6 +77,10 @@ def test_the_options_of_all_commands_are_told_once() -> None:
     told = [option for option in options_of(app) if option.name not in ("version", "help")]
 
     assert rows_of(told, app) == rows_in(section("Options of all commands"))
+
+
+def test_the_conditions_on_runs_are_told_once() -> None:
+    assert rows_of(CONDITIONS, app) == rows_in(section("Conditions on runs"))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -76,6 +94,7 @@ def test_the_section_of_a_command_has_its_usage_its_purpose_and_its_options(name
     assert f"\n`refold {name} {usage}`\n" in text
     assert " ".join((command.help or "").split()) in " ".join(text.split())
     assert rows_of(own, command) == rows_in(text)
+    assert takes_conditions(command) == ("[conditions](#conditions-on-runs)" in text)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -154,7 +154,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     done = refold()
 
     assert 2 == done.code
-    assert "Commands:\n  run " in done.err
+    assert "Run and start:\n  run " in done.err
 
 
 def test_options_may_stand_before_or_after_the_command_and_the_later_wins(tmp_path: Path) -> None:

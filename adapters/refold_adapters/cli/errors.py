@@ -16,7 +16,8 @@ class Exit(IntEnum):
     """How a command ends."""
 
     OK = 0
-    #: The workflow failed, a divergence was found, a check did not pass, or something unexpected happened.
+    #: The workflow failed, a divergence was found, a check did not pass, of several runs some could not be touched, or something
+    #: unexpected happened.
     FAILED = 1
     USAGE = 2
     NOT_FOUND = 3
@@ -41,6 +42,7 @@ CODES: dict[str, str] = {
     "RF5208": "There is no store at that place",
     "RF5209": "There is nothing to replay",
     "RF5210": "A file cannot be read or written",
+    "RF5211": "A closed run cannot be tried again",
     "RF5299": "An unexpected error",
 }
 

@@ -24,6 +24,7 @@ from refold import (
 from refold_adapters.cli.errors import CliError, Exit
 from refold_adapters.cli.texts import escaped_lines, to_json
 from refold_adapters.runtime_errors import (
+    ActivityNotFoundError,
     UnknownTypeError,
     WorkflowAlreadyStartedError,
     WorkflowClosedError,
@@ -37,6 +38,7 @@ from refold_adapters.store_errors import StoreError
 #: The first class that fits decides.
 _EXITS: tuple[tuple[type[RefoldError], Exit], ...] = (
     (WorkflowNotFoundError, Exit.NOT_FOUND),
+    (ActivityNotFoundError, Exit.NOT_FOUND),
     (WorkflowClosedError, Exit.REFUSED),
     (WorkflowAlreadyStartedError, Exit.REFUSED),
     (WorkflowUpdateRejectedError, Exit.REFUSED),
@@ -50,13 +52,21 @@ _EXITS: tuple[tuple[type[RefoldError], Exit], ...] = (
     (DefinitionError, Exit.USAGE),
 )
 
+#: What the class does not tell.
+_EXITS_OF_CODES = {
+    "RF1111": Exit.NOT_FOUND,
+    "RF5114": Exit.USAGE,
+    "RF5115": Exit.REFUSED,
+    "RF5135": Exit.USAGE,
+}
+
 
 def exit_code_of(error: RefoldError) -> Exit:
     """How an error ends the command."""
     if isinstance(error, CliError):
         return error.exit_code
-    if error.code == "RF1111":
-        return Exit.NOT_FOUND
+    if error.code in _EXITS_OF_CODES:
+        return _EXITS_OF_CODES[error.code]
     return next((code for cls, code in _EXITS if isinstance(error, cls)), Exit.FAILED)
 
 

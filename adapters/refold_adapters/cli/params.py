@@ -169,3 +169,15 @@ def reuse_option(default: str) -> Callable[[Command], Command]:
         show_default=True,
         help=f"Whether a new run may have the id of a closed one: {', '.join(REUSE_POLICIES[:-1])} or {REUSE_POLICIES[-1]}.",
     )
+
+
+def reason_option(command: Command) -> Command:
+    """The option that says why something is done."""
+    return click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")(command)
+
+
+def request_option(command: Command) -> Command:
+    """The option that makes a command safe to repeat."""
+    return click.option(
+        "--request-id", metavar="REQUEST", help="Id of the request; a repeated one changes nothing."
+    )(command)

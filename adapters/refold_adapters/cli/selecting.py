@@ -29,6 +29,12 @@ class Selection:
     workflow_type: str | None = None
     prefix: str = ""
     parked: bool | None = None
+    query: str = ""
+
+    @classmethod
+    def of(cls, typed: dict[str, Any]) -> Selection:
+        """The one that was typed with :func:`selection_options`."""
+        return cls(**{field.name: typed[field.name] for field in attrs.fields(cls)})
 
     @property
     def empty(self) -> bool:
@@ -37,7 +43,7 @@ class Selection:
 
 
 def selection_options(command: Command) -> Command:
-    """The options that make a :class:`Selection`: ``statuses``, ``workflow_type``, ``prefix`` and ``parked``."""
+    """The options that make a :class:`Selection`, under the names of its fields."""
     for option in (
         click.option(
             "--parked/--not-parked", default=None, help="Only runs that are parked, or that are not."
@@ -52,6 +58,15 @@ def selection_options(command: Command) -> Command:
             metavar="STATUS",
             help=f"Only runs in this status; repeatable.  One of {', '.join(STATUSES)}.",
         ),
+        click.option(
+            "-q",
+            "--query",
+            "--filter",
+            "query",
+            default="",
+            metavar="QUERY",
+            help="""Only runs that this holds for, such as "WorkflowType = 'order' AND Customer = 'acme'".""",
+        ),
     ):
         command = option(command)
     return command
@@ -59,14 +74,25 @@ def selection_options(command: Command) -> Command:
 
 def selected(client: Client, selection: Selection, limit: int | None = None) -> Iterator[RunRow]:
     """The runs that fit, newest first, read page by page."""
+    rows = client.list(selection.query, **_conditions(selection))
+    return islice((row for row in rows if row.workflow_id.startswith(selection.prefix)), limit)
+
+
+def counted_runs(client: Client, selection: Selection) -> int:
+    """How many runs fit."""
+    if selection.prefix:
+        return sum(1 for _ in selected(client, selection))
+    return client.count(selection.query, **_conditions(selection))
+
+
+def _conditions(selection: Selection) -> dict[str, Any]:
     from refold_adapters.ports import RunStatus
 
-    rows = client.list(
-        workflow_type=selection.workflow_type,
-        statuses=[RunStatus(status.upper()) for status in selection.statuses] or None,
-        parked=selection.parked,
-    )
-    return islice((row for row in rows if row.workflow_id.startswith(selection.prefix)), limit)
+    return {
+        "workflow_type": selection.workflow_type,
+        "statuses": [RunStatus(status.upper()) for status in selection.statuses] or None,
+        "parked": selection.parked,
+    }
 
 
 def run_record(row: RunRow) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def standing_record(standing: Standing) -> dict[str, Any]:
         ],
         "waiting": None
         if description.waiting is None
-        else [_waiting_record(one) for one in description.waiting],
+        else [waiting_record(one) for one in description.waiting],
         "workers_at_work": len(standing.live_sessions),
     }
 
@@ -160,5 +160,14 @@ def _task_record(standing: Standing, task: TaskRow) -> dict[str, Any]:
     }
 
 
-def _waiting_record(waiting: Waiting) -> dict[str, Any]:
+def waiting_record(waiting: Waiting) -> dict[str, Any]:
+    """A branch of a run and what it waits for, as plain data."""
     return {"branch": waiting.branch, "wait": waiting.wait, "frames": list(waiting.frames)}
+
+
+def waiting_lines(waiting: Waiting) -> list[str]:
+    """A branch of a run and what it waits for, in lines."""
+    return [
+        f"branch {waiting.branch} waits for {waiting.wait}",
+        *(f"  {frame}" for frame in waiting.frames),
+    ]

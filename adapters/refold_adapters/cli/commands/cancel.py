@@ -1,28 +1,43 @@
-"""``refold cancel``: asking a run to stop."""
+"""``refold cancel``: asking runs to stop."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from refold_adapters.cli.settings import common_options, settings_of
+from refold_adapters.cli.acting import Verb, act, chosen, runs_options
+from refold_adapters.cli.params import reason_option, request_option
+from refold_adapters.cli.settings import common_options
+
+if TYPE_CHECKING:
+    from refold_adapters.client import Client
+    from refold_adapters.handles import WorkflowHandle
 
 
 @click.command("cancel")
-@click.argument("workflow_id", metavar="ID")
-@click.option("--run-id", metavar="RUN", help="That run, instead of the open one.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
+@click.argument("workflow_id", metavar="[ID]", required=False)
+@reason_option
+@request_option
+@runs_options
 @common_options
 @click.pass_context
-def command(context: click.Context, *, workflow_id: str, run_id: str | None, reason: str) -> None:
-    """Ask a run to stop: it may clean up first, or go on."""
-    from refold_adapters.cli.opening import opened_client
-    from refold_adapters.cli.printing import print_json
-    from refold_adapters.cli.texts import escaped
+def command(
+    context: click.Context,
+    /,
+    *,
+    workflow_id: str | None,
+    reason: str,
+    request_id: str | None,
+    **typed: Any,
+) -> int:
+    """Ask a run, or all open ones that fit, to stop: it may clean up first, or go on."""
 
-    settings = settings_of(context)
-    with opened_client(settings) as client:
-        client.handle(workflow_id, run_id).cancel(reason)
-        if settings.output == "table":
-            click.echo(f"cancellation of {escaped(workflow_id)} requested")
-        else:
-            print_json(settings, {"workflow_id": workflow_id, "requested": "cancel"})
+    def deed(_: Client, handle: WorkflowHandle[Any]) -> dict[str, Any]:
+        handle.cancel(reason, request_id=request_id)
+        return {"requested": "cancel"}
+
+    runs = chosen(context, workflow_id, typed)
+    return act(
+        context, runs, Verb("asked to stop"), deed, lambda name, _: f"cancellation of {name} requested"
+    )

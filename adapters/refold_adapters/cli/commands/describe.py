@@ -39,7 +39,7 @@ def command(context: click.Context, *, workflow_id: str, run_id: str | None) -> 
 
 def _print(standing: Standing) -> None:
     from refold_adapters.cli.printing import print_pairs
-    from refold_adapters.cli.standing import sentence
+    from refold_adapters.cli.standing import sentence, waiting_lines
     from refold_adapters.cli.texts import counted, duration, escaped_lines, moment
 
     description, row = standing.description, standing.description.run
@@ -65,9 +65,7 @@ def _print(standing: Standing) -> None:
         click.echo(f"\nparked because of\n{_indented(escaped_lines(description.parked))}")
     _print_pending(standing)
     for waiting in description.waiting or ():
-        click.echo(escaped_lines(f"\nbranch {waiting.branch} waits for {waiting.wait}"))
-        for frame in waiting.frames:
-            click.echo(escaped_lines(f"  {frame}"))
+        click.echo(escaped_lines("\n".join(["", *waiting_lines(waiting)])))
 
 
 def _print_pending(standing: Standing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,22 +36,20 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     workflow_id: str | None,
     run_id: str | None,
     every: bool,
-    statuses: tuple[str, ...],
-    workflow_type: str | None,
-    prefix: str,
-    parked: bool | None,
     directory: Path,
+    **typed: Any,
 ) -> int:
     """Write the history of a run, or of all runs, to files: one a run, one event a line, as `refold replay` reads them.
 
     A file is named after the workflow id and the run id.  It is written beside its place and then moved there, so that none is half a
     history.
     """
-    selection = Selection(statuses=statuses, workflow_type=workflow_type, prefix=prefix, parked=parked)
+    selection = Selection.of(typed)
     if (workflow_id is None) != (every or not selection.empty) or (every and run_id is not None):
         raise click.UsageError(
             "give either the ID of one run, or --all (with conditions, or without).", context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,17 +28,9 @@ if TYPE_CHECKING:
 )
 @common_options
 @click.pass_context
-def command(
-    context: click.Context,
-    *,
-    statuses: tuple[str, ...],
-    workflow_type: str | None,
-    prefix: str,
-    parked: bool | None,
-    limit: int,
-) -> None:
+def command(context: click.Context, /, *, limit: int, **typed: Any) -> None:
     """List runs, newest first."""
-    selection = Selection(statuses=statuses, workflow_type=workflow_type, prefix=prefix, parked=parked)
+    selection = Selection.of(typed)
     _list(settings_of(context), selection, limit)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,24 +33,23 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     paths: tuple[Path, ...],
-    statuses: tuple[str, ...],
-    workflow_type: str | None,
-    prefix: str,
-    parked: bool | None,
     limit: int | None,
     skip_unknown: bool,
+    **typed: Any,
 ) -> int:
     """Replay histories against the code of the given modules, inputs included; nothing is run or written.
 
     With files or folders of `refold export`, those; without, the runs of the store, all or those that fit the conditions.  Ends with 1
     unless every history replays: a divergence, code that raises, a corrupt history, and (but for --skip-unknown) an unknown type.
     """
-    selection = Selection(statuses=statuses, workflow_type=workflow_type, prefix=prefix, parked=parked)
+    selection = Selection.of(typed)
     if paths and (not selection.empty or limit is not None):
         raise click.UsageError(
-            "--status, --type, --prefix, --parked and --limit choose runs of a store, not files.", context
+            "--query, --status, --type, --prefix, --parked and --limit choose runs of a store, not files.",
+            context,
         )
     return _replay(settings_of(context), paths, selection, limit, skip_unknown)
 

@@ -1,44 +1,62 @@
-"""``refold signal``: a message to a run."""
+"""``refold signal``: a message to runs."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from refold_adapters.cli.params import JsonCommand
+from refold_adapters.cli.acting import Verb, act, by_conditions, chosen, runs_options
+from refold_adapters.cli.params import JsonCommand, request_option
 from refold_adapters.cli.settings import common_options, module_option, settings_of
+
+if TYPE_CHECKING:
+    from refold_adapters.client import Client
+    from refold_adapters.handles import WorkflowHandle
 
 
 @click.command("signal", cls=JsonCommand)
-@click.argument("workflow_id", metavar="ID")
-@click.argument("name", metavar="NAME")
-@click.argument("payload", metavar="[JSON]", required=False)
-@click.option("--run-id", metavar="RUN", help="That run, instead of the open one.")
+@click.argument("words", metavar="[ID] NAME [JSON]", nargs=-1)
+@request_option
+@runs_options
 @module_option
 @common_options
 @click.pass_context
 def command(
-    context: click.Context, *, workflow_id: str, name: str, payload: str | None, run_id: str | None
-) -> None:
-    """Send a signal to a run; it is durable when the command returns.
+    context: click.Context, /, *, words: tuple[str, ...], request_id: str | None, **typed: Any
+) -> int:
+    """Send a signal to a run, or to all open ones that fit; it is durable when the command returns.
 
-    With the module that declares the signal (-m), the payload is checked against its type before it is sent.
+    With conditions, the ID is left out.  With the module that declares the signal (-m), the payload is checked against its type before
+    it is sent.
     """
     from refold_adapters.cli.modules import load_code
-    from refold_adapters.cli.opening import opened_client
     from refold_adapters.cli.params import json_argument
-    from refold_adapters.cli.printing import print_json
     from refold_adapters.cli.texts import escaped
 
-    settings = settings_of(context)
+    workflow_id, name, payload = _split(context, words, typed)
+    runs = chosen(context, workflow_id, typed)
     value = None if payload is None else json_argument(payload)
-    declared = load_code(settings.modules).signal(name)
-    with opened_client(settings) as client:
-        handle = client.handle(workflow_id, run_id)
-        if declared is None:
-            handle.signal(name, value)
-        else:
-            handle.signal(declared, value)
-        if settings.output == "table":
-            click.echo(f"signal {escaped(name)} sent to {escaped(workflow_id)}")
-        else:
-            print_json(settings, {"workflow_id": workflow_id, "signal": name})
+    settings = settings_of(context)
+    declared = load_code(settings.modules).signal(name) or name
+
+    def deed(_: Client, handle: WorkflowHandle[Any]) -> dict[str, Any]:
+        handle.signal(declared, value, request_id=request_id)
+        return {"signal": name}
+
+    return act(context, runs, Verb("signalled"), deed, lambda run, _: f"signal {escaped(name)} sent to {run}")
+
+
+def _split(
+    context: click.Context, words: tuple[str, ...], typed: dict[str, Any]
+) -> tuple[str | None, str, str | None]:
+    """The id (None where conditions choose the runs), the name of the signal, and its payload."""
+    least = 1 if by_conditions(typed) else 2
+    if len(words) < least:
+        raise click.MissingParameter(
+            ctx=context, param_type="argument", param_hint="'NAME'" if words else "'ID'"
+        )
+    if len(words) > least + 1:
+        raise click.UsageError(f"Got unexpected extra argument ({words[least + 1]})", context)
+    *workflow_id, name = words[:least]
+    return (workflow_id[0] if workflow_id else None), name, (words[least] if len(words) > least else None)

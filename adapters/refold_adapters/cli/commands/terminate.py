@@ -1,28 +1,41 @@
-"""``refold terminate``: ending a run without its code."""
+"""``refold terminate``: ending runs without their code."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from refold_adapters.cli.settings import common_options, settings_of
+from refold_adapters.cli.acting import Verb, act, chosen, runs_options
+from refold_adapters.cli.params import reason_option, request_option
+from refold_adapters.cli.settings import common_options
+
+if TYPE_CHECKING:
+    from refold_adapters.client import Client
+    from refold_adapters.handles import WorkflowHandle
 
 
 @click.command("terminate")
-@click.argument("workflow_id", metavar="ID")
-@click.option("--run-id", metavar="RUN", help="That run, instead of the open one.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
+@click.argument("workflow_id", metavar="[ID]", required=False)
+@reason_option
+@request_option
+@runs_options
 @common_options
 @click.pass_context
-def command(context: click.Context, *, workflow_id: str, run_id: str | None, reason: str) -> None:
-    """End a run at once, without asking its code: nothing is cleaned up or undone."""
-    from refold_adapters.cli.opening import opened_client
-    from refold_adapters.cli.printing import print_json
-    from refold_adapters.cli.texts import escaped
+def command(
+    context: click.Context,
+    /,
+    *,
+    workflow_id: str | None,
+    reason: str,
+    request_id: str | None,
+    **typed: Any,
+) -> int:
+    """End a run, or all open ones that fit, at once, without asking its code: nothing is cleaned up or undone."""
 
-    settings = settings_of(context)
-    with opened_client(settings) as client:
-        client.handle(workflow_id, run_id).terminate(reason)
-        if settings.output == "table":
-            click.echo(f"{escaped(workflow_id)} terminated")
-        else:
-            print_json(settings, {"workflow_id": workflow_id, "status": "TERMINATED"})
+    def deed(_: Client, handle: WorkflowHandle[Any]) -> dict[str, Any]:
+        handle.terminate(reason, request_id=request_id)
+        return {"status": "TERMINATED"}
+
+    runs = chosen(context, workflow_id, typed)
+    return act(context, runs, Verb("terminated"), deed, lambda name, _: f"{name} terminated")

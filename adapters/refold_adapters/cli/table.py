@@ -1,0 +1,58 @@
+"""The commands by name, in the order and the sections of the help.
+
+One rule: a command is here with the place that has it and with what it does in one line, so that the help imports none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+#: Module and, after a colon, the attribute (``command`` if none is named); and the line of the help.
+Entry: TypeAlias = tuple[str, str]
+
+SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
+    {
+        "Run and start": {
+            "run": ("run", "Run a workflow in this process and print its result."),
+            "start": ("start", "Start a workflow and return at once."),
+            "worker": ("worker", "Run workflows and activities until stopped."),
+        },
+        "Look at runs": {
+            "list": ("listing", "List runs, newest first."),
+            "count": ("count", "Count runs."),
+            "show": ("show", "Show the history of a run."),
+            "describe": ("describe", "Say how a run stands and what it waits for."),
+            "stack": ("stack", "Say at which lines of its code a run waits."),
+            "result": ("result", "Wait for a run to end and print its result."),
+        },
+        "Talk to runs": {
+            "signal": ("signal", "Send a signal to runs."),
+            "signal-with-start": ("signal_with_start", "Signal a run, and start it if there is none."),
+            "update": ("update", "Update a run and print the answer."),
+            "update-with-start": ("update_with_start", "Update a run, and start it if there is none."),
+            "query": ("query", "Ask a run, open or closed."),
+        },
+        "Operate runs": {
+            "cancel": ("cancel", "Ask runs to stop."),
+            "terminate": ("terminate", "End runs at once, without asking their code."),
+            "pause": ("pause", "Keep runs from going on."),
+            "resume": ("resume", "Let paused runs go on."),
+            "retry": ("retry", "Let parked runs be tried again."),
+            "reset": ("reset", "Begin runs anew at one of their turns."),
+            "fork": ("fork", "Begin another run as a copy of one."),
+            "update-options": ("update_options", "Move runs to another build of their code."),
+            "delete": ("delete", "Remove runs with their histories."),
+        },
+        "Histories and checks": {
+            "export": ("export", "Write histories to files, one a run."),
+            "replay": ("replay", "Replay histories against today's code."),
+            "doctor": ("doctor", "Check this installation and the store."),
+        },
+    }
+)
+
+COMMANDS: Mapping[str, Entry] = MappingProxyType(
+    {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+)
