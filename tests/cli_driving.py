@@ -67,7 +67,8 @@ def command_line(*args: object) -> list[str]:
 def environment(**changes: str) -> dict[str, str]:
     """The environment of a process of the tests: nothing of the caller's refold, and no colours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("REFOLD_", "PYTEST_"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "120", **changes}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**kept, "PYTHONPATH": path, "PYTHONUTF8": "1", "COLUMNS": "120", **changes}
 
 
 def refold_process(*args: object, **changes: str) -> Done:

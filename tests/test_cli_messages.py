@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from refold import RetryPolicy
+from refold.codec import decode_message
 from refold.events import WorkflowExecutionStarted
-from refold_adapters import Engine, open_store
+from refold.messages import StartWorkflow
+from refold_adapters import Client, Engine, open_store
 from tests.cli_desk import desk
-from tests.cli_driving import refold
+from tests.cli_driving import SHOP, refold
 
 DESK = "tests.cli_desk"
 
@@ -50,6 +54,60 @@ def test_start_takes_every_option(place: Path) -> None:
     assert {"customer": "acme", "size": 7} == {
         name: attribute["value"] for name, attribute in (event.search_attributes or {}).items()
     }
+
+
+def test_start_takes_a_build_headers_and_a_whole_retry_policy(place: Path) -> None:
+    words = ["--build-id", "2.0", "--header", 'trace="abc"', "--initial-interval", "2s"]
+    words += ["--backoff-coefficient", "1.5", "--maximum-interval", "1m", "--jitter", "0.25"]
+    words += ["--non-retryable-error-type", "Declined", "--non-retryable-error-type", "Closed"]
+    assert 0 == refold("start", "desk", "1", "--id", "d", *words).code
+    with closing(open_store(place)) as store:
+        row = store.find_run("d")
+        assert row is not None
+        (waiting,) = store.list_inbox(row.run_id)
+    message = decode_message(waiting.data)
+
+    assert isinstance(message, StartWorkflow)
+    assert ("2.0", {"trace": "abc"}, "2.0") == (message.build_id, message.headers, row.build_id)
+    assert RetryPolicy(
+        initial_interval=timedelta(seconds=2),
+        backoff_coefficient=1.5,
+        maximum_interval=timedelta(minutes=1),
+        jitter=0.25,
+        non_retryable_error_types=("Declined", "Closed"),
+    ) == RetryPolicy.from_plain(message.retry_policy or {})
+
+
+def test_a_start_without_any_option_of_it_has_no_retry_policy(place: Path) -> None:
+    refold("start", "desk", "1", "--id", "d")
+    with closing(open_store(place)) as store:
+        row = store.find_run("d")
+        assert row is not None
+        message = decode_message(store.list_inbox(row.run_id)[0].data)
+
+    assert isinstance(message, StartWorkflow)
+    assert (None, None, None) == (message.retry_policy, message.headers, message.build_id)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--jitter", "2"), ("--backoff-coefficient", "nan"), ("--jitter", "x")]
+)
+def test_a_retry_policy_that_cannot_be_is_refused_before_a_store_is_made(
+    option: str, value: str, place: Path
+) -> None:
+    assert (2, False) == (refold("start", "desk", "1", option, value).code, place.exists())
+
+
+def test_run_takes_what_belongs_to_the_run(place: Path) -> None:
+    words = ["--memo", 'why="because"', "--run-timeout", "2h", "--search-attribute", "size:INT=7"]
+    assert 0 == refold("run", f"{SHOP}:hello", '"x"', "--id", "h", *words, "--maximum-attempts", "2").code
+    assert "1\n" == refold("count", "--query", "size = 7").out
+    with closing(open_store(place)) as store:
+        event = Client(store).handle("h").history()[0]
+
+    assert isinstance(event, WorkflowExecutionStarted)
+    assert ({"why": "because"}, 7_200_000_000) == (event.memo, event.run_timeout_us)
+    assert 2 == (event.retry_policy or {})["maximum_attempts"]
 
 
 @pytest.mark.parametrize("word", ["customer=1", "customer:NOTHING=1", "customer:INT"])

@@ -86,6 +86,23 @@ def test_a_run_survives_kill_9_of_its_worker_and_its_result_is_had_from_another_
     assert 1 == sum(event.get("activity_type") == "greet" for event in steps)
 
 
+def test_a_run_that_is_moved_to_the_build_of_a_worker_is_taken_by_it_and_no_other_is(desk: Desk) -> None:
+    for name in ("here", "there"):
+        assert 0 == refold_process(*_start(desk, name), "--build-id", "1").code
+    with background(*worker_of(desk, "--build-id", "2")) as worker:
+        moved = refold_process("update-options", "here", "--build-id", "2", "--store", desk.store)
+        done = refold_process("result", "here", "--store", desk.store, "--timeout", "1m")
+        waits = refold_process("result", "there", "--store", desk.store, "--timeout", "0")
+
+        worker.send_signal(signal.SIGTERM)
+        assert 0 == worker.wait(PATIENCE_SECONDS)
+    assert (0, '"Hello, x!"\n', 6) == (moved.code, done.out, waits.code)
+
+
+def _start(desk: Desk, name: str) -> tuple[object, ...]:
+    return ("start", f"{SHOP}:hello", '"x"', "--id", name, "--store", desk.store)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_worker_that_is_asked_to_stop_lets_running_activities_end(
     desk: Desk, number: signal.Signals

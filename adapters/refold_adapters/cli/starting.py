@@ -1,23 +1,22 @@
-"""The options of every command that may start a run, and the start itself.
+"""The options of every command that may start a run, and what is to be started.
 
 One rule: everything typed is read and checked before a store is opened or made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+import attrs
 import click
 
-from refold_adapters.cli.errors import CliError
-from refold_adapters.cli.params import DURATION, WholeNumber, json_argument, reuse_option
-from refold_adapters.cli.texts import shortened
+from refold_adapters.cli.pairs import search_attribute, values_by_name
+from refold_adapters.cli.params import DURATION, json_arguments, reuse_option
+from refold_adapters.cli.retrying import retry_options, retry_policy_of
 
 if TYPE_CHECKING:
-    from refold import WorkflowDefinition
     from refold_adapters.cli.modules import Code
     from refold_adapters.cli.settings import Settings
     from refold_adapters.starting import StartKeywords
@@ -25,9 +24,52 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def start_options(conflict: str) -> Callable[[Command], Command]:
-    """The options that say how a run is started; ``conflict`` is the default of the conflict policy."""
+@attrs.frozen(kw_only=True)
+class Order:
+    """What is to be started; ``code`` is that of the given modules, if any were."""
+
+    name: str
+    values: Sequence[Any]
+    workflow_id: str
+    keywords: StartKeywords
+    code: Code | None
+
+
+def property_options(command: Command) -> Command:
+    """The options that belong to the run itself."""
     options = [
+        click.option(
+            "--execution-timeout", type=DURATION, help="How long the run and those that follow it may take."
+        ),
+        click.option("--run-timeout", type=DURATION, help="How long one run may take."),
+        click.option("--task-timeout", type=DURATION, help="How long one turn may take."),
+        click.option(
+            "--start-delay", type=DURATION, help="Keep the first turn back, unless a message comes first."
+        ),
+        retry_options,
+        click.option(
+            "--memo", multiple=True, metavar="NAME=JSON", help="A value that describes the run; repeatable."
+        ),
+        click.option(
+            "--search-attribute",
+            multiple=True,
+            metavar="NAME:KIND=JSON",
+            help="A value that the run is found by, with its kind: KEYWORD, KEYWORD_LIST, TEXT, INT, FLOAT, BOOL or DATETIME; repeatable.",
+        ),
+        click.option(
+            "--header", multiple=True, metavar="NAME=JSON", help="A value that goes along unread; repeatable."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def start_options(conflict: str) -> Callable[[Command], Command]:
+    """The arguments and options that say what is started and how; ``conflict`` is the default of the conflict policy."""
+    options = [
+        click.argument("target", metavar="WORKFLOW"),
+        click.argument("args", metavar="[JSON]...", nargs=-1),
         click.option(
             "--id",
             "workflow_id",
@@ -41,6 +83,9 @@ def start_options(conflict: str) -> Callable[[Command], Command]:
             metavar="QUEUE",
             help="Task queue of its workers.",
         ),
+        click.option(
+            "--build-id", metavar="BUILD", help="Only for workers that serve this build of the code."
+        ),
         reuse_option("ALLOW_DUPLICATE"),
         click.option(
             "--id-conflict-policy",
@@ -53,29 +98,7 @@ def start_options(conflict: str) -> Callable[[Command], Command]:
         click.option(
             "--request-id", metavar="REQUEST", help="Start nothing new if this request was made before."
         ),
-        click.option(
-            "--execution-timeout", type=DURATION, help="How long the run and those that follow it may take."
-        ),
-        click.option("--run-timeout", type=DURATION, help="How long one run may take."),
-        click.option("--task-timeout", type=DURATION, help="How long one turn may take."),
-        click.option(
-            "--start-delay", type=DURATION, help="Keep the first turn back, unless a message comes first."
-        ),
-        click.option(
-            "--maximum-attempts",
-            type=WholeNumber(1),
-            metavar="N",
-            help="Start the workflow anew after a failure, up to N runs in all.",
-        ),
-        click.option(
-            "--memo", multiple=True, metavar="NAME=JSON", help="A value that describes the run; repeatable."
-        ),
-        click.option(
-            "--search-attribute",
-            multiple=True,
-            metavar="NAME:KIND=JSON",
-            help="A value that the run is found by, with its kind: KEYWORD, KEYWORD_LIST, TEXT, INT, FLOAT, BOOL or DATETIME; repeatable.",
-        ),
+        property_options,
     ]
 
     def decorate(command: Command) -> Command:
@@ -86,80 +109,45 @@ def start_options(conflict: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def keywords_of(typed: dict[str, Any]) -> StartKeywords:
-    """The options of :meth:`Client.start` that the typed ones stand for, without the workflow id."""
-    from refold import RetryPolicy, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-
-    attempts: int | None = typed["maximum_attempts"]
-    durations: dict[str, timedelta | None] = {
-        name: typed[name] for name in ("execution_timeout", "run_timeout", "task_timeout", "start_delay")
-    }
+def properties_of(typed: dict[str, Any]) -> StartKeywords:
+    """The options of :meth:`Client.start` that were typed with :func:`property_options`."""
     keywords: StartKeywords = {
-        "task_queue": typed["task_queue"],
-        "id_reuse_policy": WorkflowIDReusePolicy(typed["id_reuse_policy"].upper()),
-        "id_conflict_policy": WorkflowIDConflictPolicy(typed["id_conflict_policy"].upper()),
-        "request_id": typed["request_id"],
-        "execution_timeout": durations["execution_timeout"],
-        "run_timeout": durations["run_timeout"],
-        "task_timeout": durations["task_timeout"],
-        "start_delay": durations["start_delay"],
-        "retry_policy": None if attempts is None else RetryPolicy(maximum_attempts=attempts),
-        "memo": dict(map(_pair, typed["memo"])) or None,
-        "search_attributes": [_attribute(text) for text in typed["search_attribute"]],
+        "retry_policy": retry_policy_of(typed),
+        "memo": values_by_name(typed["memo"]),
+        "search_attributes": [search_attribute(word) for word in typed["search_attribute"]],
+        "headers": values_by_name(typed["header"]),
+        "execution_timeout": typed["execution_timeout"],
+        "run_timeout": typed["run_timeout"],
+        "task_timeout": typed["task_timeout"],
+        "start_delay": typed["start_delay"],
     }
     return keywords
 
 
-def target_of(
-    settings: Settings, target: str, values: list[Any]
-) -> tuple[str, WorkflowDefinition[..., Any] | None, Code | None]:
-    """The name of the workflow, and its code where modules are given; what does not fit it is refused before a store is made."""
+def order_of(settings: Settings, typed: dict[str, Any]) -> Order:
+    """What was typed with :func:`start_options`; arguments that do not fit the code are refused."""
+    from refold import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+    values = json_arguments(typed["args"])
+    name, code = _target_of(settings, typed["target"], values)
+    keywords: StartKeywords = {
+        **properties_of(typed),
+        "task_queue": typed["task_queue"],
+        "build_id": typed["build_id"],
+        "id_reuse_policy": WorkflowIDReusePolicy(typed["id_reuse_policy"].upper()),
+        "id_conflict_policy": WorkflowIDConflictPolicy(typed["id_conflict_policy"].upper()),
+        "request_id": typed["request_id"],
+    }
+    workflow_id = f"{name}-{uuid4().hex[:8]}" if typed["workflow_id"] is None else typed["workflow_id"]
+    return Order(name=name, values=values, workflow_id=workflow_id, keywords=keywords, code=code)
+
+
+def _target_of(settings: Settings, target: str, values: list[Any]) -> tuple[str, Code | None]:
+    """The name of the workflow, and the code of the modules where they are given."""
     from refold_adapters.cli.modules import find_target
 
     if ":" not in target and not settings.modules:
-        return target, None, None
+        return target, None
     definition, code = find_target(target, settings.modules)
     definition.encode_input(*values)
-    return definition.name, definition, code
-
-
-def id_for(name: str, workflow_id: str | None) -> str:
-    """The workflow id that was typed, or a new one."""
-    return f"{name}-{uuid4().hex[:8]}" if workflow_id is None else workflow_id
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise _refused(text, "NAME=JSON", "customer='\"acme\"'")
-    return name, json_argument(value)
-
-
-def _attribute(text: str) -> Any:
-    from refold import SearchAttributeKey, SearchAttributeKind
-
-    name, value = _pair(text)
-    name, _, kind = name.rpartition(":")
-    if not name or kind.upper() not in SearchAttributeKind.__members__:
-        raise _refused(text, "NAME:KIND=JSON", "customer:KEYWORD='\"acme\"'")
-    chosen = SearchAttributeKind(kind.upper())
-    if chosen is SearchAttributeKind.DATETIME and isinstance(value, str):
-        from datetime import datetime
-
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            raise _refused(
-                text, "NAME:DATETIME=JSON", "due:DATETIME='\"2026-01-31T12:00:00+00:00\"'"
-            ) from None
-    key: SearchAttributeKey[Any] = SearchAttributeKey(name, chosen)
-    return key.value_set(value)
-
-
-def _refused(text: str, form: str, example: str) -> CliError:
-    return CliError(
-        "RF5203",
-        f"{shortened(text)!r} is not of the form {form}",
-        why="a name and its value are given as one word",
-        fix=f"write it like {example}",
-    )
+    return definition.name, code

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
 
 from refold_adapters.cli.params import DURATION, JsonCommand, log_level_option, reuse_option
 from refold_adapters.cli.settings import Settings, common_options, module_option, settings_of
+from refold_adapters.cli.starting import properties_of, property_options
+
+if TYPE_CHECKING:
+    from refold_adapters.starting import StartKeywords
 
 
 @click.command(
@@ -32,12 +37,14 @@ from refold_adapters.cli.settings import Settings, common_options, module_option
     "--timeout", type=DURATION, help="Wait no longer than this (30, 1m30s, 2h); the run goes on all the same."
 )
 @reuse_option("ALLOW_DUPLICATE_FAILED_ONLY")
+@property_options
 @log_level_option("warning")
 @module_option
 @common_options
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     target: str,
     args: tuple[str, ...],
@@ -46,6 +53,7 @@ def command(
     timeout: timedelta | None,
     id_reuse_policy: str,
     log_level: str,
+    **typed: Any,
 ) -> int:
     """Run a workflow in this process and print its result as JSON.
 
@@ -62,6 +70,7 @@ def command(
         timeout=timeout,
         reuse=id_reuse_policy,
         log_level=log_level,
+        properties=properties_of(typed),
     )
 
 
@@ -75,6 +84,7 @@ def _run(
     timeout: timedelta | None,
     reuse: str,
     log_level: str,
+    properties: StartKeywords,
 ) -> int:
     from refold import WorkflowIDReusePolicy
     from refold.ids import checked_id
@@ -104,7 +114,12 @@ def _run(
         else:
             policy = WorkflowIDReusePolicy(reuse.upper())
             handle = engine.attach(
-                definition, *values, id=workflow_id, task_queue=task_queue, id_reuse_policy=policy
+                definition,
+                *values,
+                id=workflow_id,
+                task_queue=task_queue,
+                id_reuse_policy=policy,
+                **properties,
             )
         if not named:
             say(f"workflow id: {workflow_id}")

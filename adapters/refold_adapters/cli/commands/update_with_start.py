@@ -13,8 +13,6 @@ from refold_adapters.cli.starting import start_options
 
 
 @click.command("update-with-start", cls=JsonCommand)
-@click.argument("target", metavar="WORKFLOW")
-@click.argument("args", metavar="[JSON]...", nargs=-1)
 @click.option("--update", "update_name", required=True, metavar="NAME", help="Name of the update.")
 @click.option("--payload", metavar="JSON", help="Its payload.")
 @click.option("--update-id", metavar="UPDATE", help="Id of the update; a repeated one changes nothing.")
@@ -27,9 +25,6 @@ def command(
     context: click.Context,
     /,
     *,
-    target: str,
-    args: tuple[str, ...],
-    workflow_id: str | None,
     update_name: str,
     payload: str | None,
     update_id: str | None,
@@ -43,31 +38,31 @@ def command(
     from refold import Update
     from refold_adapters.cli.modules import load_code
     from refold_adapters.cli.opening import opened_client
-    from refold_adapters.cli.params import json_argument, json_arguments
+    from refold_adapters.cli.params import json_argument
     from refold_adapters.cli.printing import print_json
-    from refold_adapters.cli.starting import id_for, keywords_of, target_of
+    from refold_adapters.cli.starting import order_of
     from refold_adapters.cli.waiting import answered_in_time
 
     settings = settings_of(context)
-    values = json_arguments(args)
-    name, _, code = target_of(settings, target, values)
+    order = order_of(settings, typed)
     value = None if payload is None else json_argument(payload)
-    declared = (code or load_code(settings.modules)).update(update_name)
+    declared = (order.code or load_code(settings.modules)).update(update_name)
     plain = [] if value is None and declared is None else [value]
     if declared is not None:
         plain = declared.encode(value)
     update: Any = Update(update_name, object) if plain else Update(update_name)
-    keywords = keywords_of(typed)
-    workflow_id = id_for(name, workflow_id)
-    with opened_client(settings, code, make=True) as client, answered_in_time(workflow_id, timeout):
+    with (
+        opened_client(settings, order.code, make=True) as client,
+        answered_in_time(order.workflow_id, timeout),
+    ):
         handle = client.update_with_start(
-            name,
-            *values,
-            id=workflow_id,
+            order.name,
+            *order.values,
+            id=order.workflow_id,
             update=update,
             payload=plain[0] if plain else None,
             update_id=update_id,
             timeout=timeout,
-            **keywords,
+            **order.keywords,
         )
         print_json(settings, handle.result(timeout=timeout))

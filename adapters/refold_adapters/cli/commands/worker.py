@@ -7,7 +7,7 @@ import signal
 import sys
 from datetime import timedelta
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -52,12 +52,28 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Park runs of workflows and activities that this worker does not know, instead of leaving them to others.",
 )
+@click.option(
+    "--build-id", metavar="BUILD", help="Build of the code; the runs that it begins are pinned to it."
+)
+@click.option(
+    "--serves", multiple=True, metavar="BUILD", help="Another build whose runs it can run; repeatable."
+)
+@click.option(
+    "--versioning-behavior",
+    type=click.Choice(["PINNED", "AUTO_UPGRADE"], case_sensitive=False),
+    metavar="BEHAVIOR",
+    default="PINNED",
+    show_default=True,
+    help="Whether the runs that it begins stay with their build: PINNED or AUTO_UPGRADE.",
+)
+@click.option("--retention", type=DURATION, help="Remove runs that have been closed for longer than this.")
 @log_level_option("info")
 @module_option
 @common_options
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     *,
     task_queue: str,
     identity: str | None,
@@ -65,7 +81,9 @@ def command(
     max_cached_workflows: int,
     grace: timedelta,
     fail_unknown_types: bool,
+    versioning_behavior: str,
     log_level: str,
+    **builds_and_retention: Any,
 ) -> int:
     """Run workflows and activities of the given modules until stopped.
 
@@ -76,6 +94,7 @@ def command(
     from refold_adapters.cli.modules import load_code, need_workflows
     from refold_adapters.cli.opening import opened_store
     from refold_adapters.worker import Worker
+    from refold_adapters.worker_options import VersioningBehavior
 
     settings = settings_of(context)
     code = load_code(settings.modules)
@@ -92,6 +111,8 @@ def command(
             max_concurrent_activities=max_concurrent_activities,
             max_cached_workflows=max_cached_workflows,
             fail_unknown_types=fail_unknown_types,
+            versioning_behavior=VersioningBehavior(versioning_behavior.upper()),
+            **builds_and_retention,
         )
         _stop_by_signals(worker, grace)
         _introduce(settings, worker, store.url)
