@@ -13,10 +13,13 @@ Any runner that knows xunit-style classes will do; with pytest, put
 from refold_adapters.contract.administration import AdministrationContract
 from refold_adapters.contract.base import StoreHarness
 from refold_adapters.contract.batches import BatchContract
+from refold_adapters.contract.builds import BuildContract
 from refold_adapters.contract.claims import ClaimContract
+from refold_adapters.contract.conditions import ConditionContract
 from refold_adapters.contract.inbox import InboxContract
 from refold_adapters.contract.listing import ListingContract
 from refold_adapters.contract.relays import RelayContract
+from refold_adapters.contract.removal import RemovalContract
 from refold_adapters.contract.runs import RunContract
 from refold_adapters.contract.sessions import SessionContract
 from refold_adapters.contract.tasks import TaskContract
@@ -36,5 +39,8 @@ class StoreContract(
     ListingContract,
     BatchContract,
     AdministrationContract,
+    BuildContract,
+    ConditionContract,
+    RemovalContract,
 ):
     """Everything that is promised of a store; subclass it and define ``make_store``."""

@@ -31,7 +31,7 @@ def copy_run(state: State, now: int, write: ports.CopyRun) -> Outcome:
     commits = [*([] if closes is None else [closes]), *write.ends]
     for commit in commits:
         refusal = refused_turn(state, state.runs.get(commit.run_id), commit)
-        if refusal is not None:
+        if refusal is not None and refusal != ports.Committed():
             return refusal
     for commit in commits:
         commit_turn(state, now, commit)

@@ -52,9 +52,17 @@ def holds(run: Run, condition: Condition) -> bool:
     match condition:
         case Compare():
             compare = _COMPARE[condition.operator]
-            return any(compare(value, condition.value) for value in _values(run, condition.subject))
+            text = isinstance(condition.value, str)
+            return any(
+                compare(value, condition.value)
+                for value in _values(run, condition.subject)
+                if isinstance(value, str) == text
+            )
         case StartsWith():
-            return any(str(value).startswith(condition.prefix) for value in _values(run, condition.subject))
+            return any(
+                isinstance(value, str) and value.startswith(condition.prefix)
+                for value in _values(run, condition.subject)
+            )
         case IsNull():
             return not _values(run, condition.subject)
         case Not():

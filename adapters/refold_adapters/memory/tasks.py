@@ -5,29 +5,40 @@ One rule: a write names the session and the attempt that hold the task; token 0 
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import attrs
 
 from refold_adapters import ports
 from refold_adapters.memory.state import Run, State
 from refold_adapters.ports import Outcome, TaskRow
 
+_OfAttempt: TypeAlias = ports.RetryTask | ports.FinishTask | ports.Heartbeat | ports.DetachTask
 
-def _held_task(state: State, token: int, run_id: str, seq: int, attempt: int) -> tuple[Run, TaskRow] | None:
-    run = state.runs.get(run_id)
-    task = None if run is None else run.tasks.get(seq)
-    if run is None or task is None or task.attempt != attempt or (token and task.owner != token):
-        return None
-    return run, task
+
+@attrs.frozen
+class _Held:
+    run: Run
+    task: TaskRow
+
+
+def _held_task(state: State, write: _OfAttempt) -> _Held | Outcome:
+    """The task, where the session of the write lives and holds it in that attempt; else what refuses the write."""
+    if write.token and write.token not in state.sessions:
+        return ports.Fenced()
+    run = state.runs.get(write.run_id)
+    task = None if run is None else run.tasks.get(write.seq)
+    if run is None or task is None or task.attempt != write.attempt or write.token not in (0, task.owner):
+        return ports.Gone()
+    return _Held(run, task)
 
 
 def retry_task(state: State, write: ports.RetryTask) -> Outcome:
     """Give a task back for another attempt."""
-    if write.token and write.token not in state.sessions:
-        return ports.Fenced()
-    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
-    if held is None:
-        return ports.Gone()
-    run, task = held
+    held = _held_task(state, write)
+    if not isinstance(held, _Held):
+        return held
+    run, task = held.run, held.task
     if task.cancel_requested:
         return ports.Refused()
     again = attrs.evolve(
@@ -45,12 +56,10 @@ def retry_task(state: State, write: ports.RetryTask) -> Outcome:
 
 def finish_task(state: State, now: int, write: ports.FinishTask) -> Outcome:
     """Turn a task into a message with its outcome."""
-    if write.token and write.token not in state.sessions:
-        return ports.Fenced()
-    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
-    if held is None:
-        return ports.Gone()
-    run, task = held
+    held = _held_task(state, write)
+    if not isinstance(held, _Held):
+        return held
+    run, task = held.run, held.task
     state.drop_task(run, task.seq)
     run.put_message(now, write.message)
     state.settle(run)
@@ -59,24 +68,20 @@ def finish_task(state: State, now: int, write: ports.FinishTask) -> Outcome:
 
 def heartbeat(state: State, now: int, write: ports.Heartbeat) -> Outcome:
     """Record details of an attempt."""
-    if write.token and write.token not in state.sessions:
-        return ports.Fenced()
-    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
-    if held is None:
-        return ports.Gone()
-    run, task = held
+    held = _held_task(state, write)
+    if not isinstance(held, _Held):
+        return held
+    run, task = held.run, held.task
     state.put_task(run, attrs.evolve(task, heartbeat=write.details, heartbeat_at=now))
     return ports.Beat(task.cancel_requested)
 
 
 def detach_task(state: State, write: ports.DetachTask) -> Outcome:
     """Leave an attempt to somebody outside."""
-    if write.token and write.token not in state.sessions:
-        return ports.Fenced()
-    held = _held_task(state, write.token, write.run_id, write.seq, write.attempt)
-    if held is None:
-        return ports.Gone()
-    run, task = held
+    held = _held_task(state, write)
+    if not isinstance(held, _Held):
+        return held
+    run, task = held.run, held.task
     state.put_task(run, attrs.evolve(task, owner=ports.OUTSIDE))
     if write.check_at is not None:
         run.drop_timer(write.check)

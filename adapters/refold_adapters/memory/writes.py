@@ -105,14 +105,14 @@ def new_run(state: State, now: int, write: ports.CreateRun) -> Run:
 
 def accept_message(state: State, now: int, write: ports.AcceptMessage) -> Outcome:
     """Put a message into an inbox."""
-    run = state.find_run(write.workflow_id, write.run_id)
+    run = state.find_run("" if write.run_id is not None else write.workflow_id, write.run_id)
     if write.answers is not None and write.run_id and (run is None or run.status is not RunStatus.RUNNING):
         run = state.heir_of(write.run_id, write.answers) or run
     if run is None:
         grave = None if write.run_id is None else state.tombstones.get(write.run_id)
         fits = grave is not None and write.workflow_id in ("", grave.workflow_id)
         return ports.NotFound(grave.deleted_at if grave is not None and fits else None)
-    if write.first_run_id not in (None, run.first_run_id):
+    if write.workflow_id not in ("", run.workflow_id) or write.first_run_id not in (None, run.first_run_id):
         return ports.NotFound()
     if run.status is not RunStatus.RUNNING:
         return ports.Closed(run.run_id, run.status)

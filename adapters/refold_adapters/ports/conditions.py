@@ -1,8 +1,9 @@
 """Conditions on runs, as a tree of values: what a store is asked to find runs by.
 
 One rule: a comparison with a value that is not there is false, and ``Not`` turns it into true; there is no third truth value.  Texts
-are compared by code points, numbers by value, times as microseconds since the epoch.  A tree says only what is to hold: where
-it came from (a query text, arguments) and how a store finds out (SQL, a loop) is not its business.
+are compared by code points, numbers by value, times as microseconds since the epoch; a text stands in no relation to a number.
+A tree says only what is to hold: where it came from (a query text, arguments) and how a store finds out (SQL, a loop) is not its
+business.
 """
 
 from __future__ import annotations

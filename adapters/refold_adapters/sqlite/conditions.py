@@ -19,6 +19,7 @@ from refold_adapters.ports.conditions import (
     Scalar,
     StartsWith,
     Subject,
+    TermKind,
     prefix_end,
 )
 
@@ -35,6 +36,14 @@ _NULLABLE = {
     Column.PARKED_AT,
     Column.PARKED_KIND,
     Column.PARKED_LINE,
+}
+_NUMBERS = {
+    Column.STARTED_AT,
+    Column.CLOSED_AT,
+    Column.PAUSED_AT,
+    Column.PARKED_AT,
+    Column.EVENTS,
+    Column.HISTORY_BYTES,
 }
 _HAS_TERM = "runs.run_key IN (SELECT terms.run_key FROM terms WHERE terms.name = ?"
 
@@ -81,15 +90,27 @@ def _about(subject: Subject, *tests: str | Bound) -> tuple[str, Bound]:
     """That the subject has a value for which all tests hold, each given as its end of the expression and what is bound to it."""
     words = [test for test in tests if isinstance(test, str)]
     bound: Bound = [value for test in tests if not isinstance(test, str) for value in test]
+    for value in bound:
+        if not _is_comparable(subject, value):
+            return "0", []
     if isinstance(subject, Attribute):
         before: Bound = [subject.name]
         text = _HAS_TERM
         if subject.kind is not None:
             text += " AND terms.kind = ?"
             before.append(subject.kind.value)
+        elif bound:
+            text += f" AND typeof(terms.value) {'=' if isinstance(bound[0], str) else '<>'} 'text'"
         return f"({text}{''.join(f' AND terms.value {word}' for word in words)}))", [*before, *bound]
     column = _COLUMNS[subject]
     parts = [f"{column} {word}" for word in words]
     if subject in _NULLABLE:
         parts.insert(0, f"{column} IS NOT NULL")
     return f"({' AND '.join(parts)})", bound
+
+
+def _is_comparable(subject: Subject, value: Scalar) -> bool:
+    """Whether what is compared can be a text where the value is one, and a number where it is one."""
+    if isinstance(subject, Column):
+        return isinstance(value, str) != (subject in _NUMBERS)
+    return subject.kind is None or isinstance(value, str) == (subject.kind in {TermKind.TEXT, TermKind.WORD})

@@ -119,9 +119,8 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
             put_task(tx, run_key, token, new)
     reports = _cancel_tasks(tx, run_key, last_message, write) if write.cancel_tasks else 0
     new_owner = owner or token
-    if write.paused is not None:
-        paused = write.paused
-        pause(tx, run_key, paused=paused)
+    if paused or write.paused is not None:
+        paused = _hold(tx, run_key, write)
     if write.build_id is not None:
         pin(tx, run_key, write.build_id)
         new_owner = new_owner if token else 0
@@ -208,6 +207,16 @@ def pause(tx: Transaction, run_key: int, *, paused: bool) -> None:
     """Pause a run and its tasks, or let them go on; the caller sees to the run's ``ready_at``."""
     tx.execute(_PAUSE, (tx.now if paused else None, run_key))
     tx.execute(_PAUSE_TASKS, (2 if paused else 0, *row_span(run_key)))
+
+
+def _hold(tx: Transaction, run_key: int, write: ports.CommitTurn) -> bool:
+    """Pause a run or let it go on, as its turn says; what the turn creates in a paused one is held back.  Whether it is paused."""
+    if write.paused is not None:
+        pause(tx, run_key, paused=write.paused)
+        return write.paused
+    if write.tasks:
+        tx.execute(_PAUSE_TASKS, (2, *row_span(run_key)))
+    return True
 
 
 def pin(tx: Transaction, run_key: int, build_id: str) -> None:
