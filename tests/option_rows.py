@@ -1,0 +1,50 @@
+"""The options that users give, with their defaults as the reference shows them: read from the code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from refold import ActivityOptions, ChildWorkflowOptions, RetryPolicy, continue_as_new
+from refold_adapters import Client, StartOptions, Worker
+
+
+def shown(default: object) -> str:
+    """A default as a reader sees it."""
+    if default in (attrs.NOTHING, inspect.Parameter.empty):
+        return "required"
+    if default is None or default == ():
+        return "none"
+    if isinstance(default, Enum):
+        return f"`{default.name}`"
+    if isinstance(default, timedelta):
+        return f"{default.total_seconds():g} s"
+    if isinstance(default, str):
+        return f'`"{default}"`'
+    return f"`{default}`" if not isinstance(default, RetryPolicy) else "`RetryPolicy()`"
+
+
+def of_class(cls: type[Any]) -> Mapping[str, str]:
+    return {field.name: shown(field.default) for field in attrs.fields(cls)}
+
+
+def of_keywords(function: Callable[..., Any]) -> Mapping[str, str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: shown(each.default) for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+#: By the title of their section.
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "Starting a run": of_class(StartOptions),
+    "Activities": of_class(ActivityOptions),
+    "Retry policy": of_class(RetryPolicy),
+    "Child workflows": of_class(ChildWorkflowOptions),
+    "Continue-as-new": of_keywords(continue_as_new),
+    "Workers": of_keywords(Worker.__init__),
+    "Clients": of_keywords(Client.__init__),
+}
