@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from refold import Activity, Signal, WorkflowDefinition, activity, sleep
+from refold import Activity, Signal, Update, WorkflowDefinition, activity, sleep
 
 #: A loop without a wait in it is stopped after this many rounds: a changed loop may never end.
 ROUNDS_MAX = 2_000
@@ -31,7 +31,12 @@ _COMBINATORS = {
 }
 _TIMED = {"sleep": 0, "with_timeout": 1}
 #: Calls of functions and classes whose arguments end in commands, failures or results.
-_TELLING = ("execute_activity", "ApplicationError", "side_effect", "patched")
+_TELLING = (
+    *("execute_activity", "ApplicationError", "side_effect", "patched"),
+    *("start_child_workflow", "execute_child_workflow", "external_workflow", "continue_as_new"),
+)
+#: Methods of whose arguments the same holds.
+_TELLING_METHODS = ("signal", "cancel", "local", "value_set")
 
 
 @attrs.frozen
@@ -96,8 +101,9 @@ def count_of_mutants(definition: WorkflowDefinition[..., Any]) -> int:
 def without_yields(definition: WorkflowDefinition[..., Any]) -> WorkflowDefinition[..., Any]:
     """The workflow with nothing left in it: to define it is an error."""
     function = _generator_functions(definition)[0]
-    assert isinstance(function, ast.FunctionDef)
-    function.body = [ast.Pass()]
+    for each in ast.walk(function):
+        if isinstance(each, ast.FunctionDef) and (each is function or each.name == "run"):
+            each.body = [ast.Pass()]
     return _made(ast.Module([function], []), definition)
 
 
@@ -113,19 +119,25 @@ def _made(tree: ast.Module, definition: WorkflowDefinition[..., Any]) -> Workflo
     whole = ast.fix_missing_locations(ast.Module([future, *tree.body], []))
     namespace = {**vars(module), **_helpers(vars(module))}
     exec(compile(whole, module.__file__ or "?", "exec", dont_inherit=True), namespace)
-    made: WorkflowDefinition[..., Any] = namespace[definition.fn.__name__]
-    return made
+    made: Any = namespace[_name_at_top(definition)]
+    whole_definition: WorkflowDefinition[..., Any] = made.run if isinstance(made, type) else made
+    return whole_definition
+
+
+def _name_at_top(definition: WorkflowDefinition[..., Any]) -> str:
+    """The name of the function, or of the class."""
+    return definition.fn.__qualname__.partition(".")[0]
 
 
 def _generator_functions(definition: WorkflowDefinition[..., Any]) -> list[ast.stmt]:
-    """The workflow and those generator functions of its module that it calls, directly or not."""
+    """The workflow, a function or a class, and those generator functions of its module that it calls, directly or not."""
     module = sys.modules[definition.fn.__module__]
     at_top = {
         node.name: node
         for node in ast.parse(inspect.getsource(module)).body
-        if isinstance(node, ast.FunctionDef) and _waits(node)
+        if isinstance(node, ast.ClassDef) or (isinstance(node, ast.FunctionDef) and _waits(node))
     }
-    wanted = [definition.fn.__name__]
+    wanted = [_name_at_top(definition)]
     for name in wanted:
         called = [node.id for node in ast.walk(at_top[name]) if isinstance(node, ast.Name)]
         wanted += [each for each in called if each in at_top and each not in wanted]
@@ -191,6 +203,11 @@ def _helpers(names: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         **others,
+        **{
+            f"_other_{n}": Update(f"{each.name}-2", each.type, result_type=each.result_type)
+            for n, each in names.items()
+            if isinstance(each, Update)
+        },
         "_extra": lambda: sleep(timedelta(minutes=7)),
         "_count_rounds": _Rounds(),
         "_longer": lambda duration: duration + timedelta(seconds=1),
@@ -207,14 +224,19 @@ def _renamed(each: Activity[..., Any]) -> Activity[..., Any]:
 
 
 def _edits(functions: Sequence[ast.stmt], names: dict[str, Any]) -> Iterator[_Edit]:
+    validators = set(_validators(functions))
     silent = {
-        inner for f in functions for node in ast.walk(f) if _is_side_effect(node) for inner in ast.walk(node)
+        inner
+        for function in functions
+        for node in ast.walk(function)
+        if _is_side_effect(node) or node in validators
+        for inner in ast.walk(node)
     }
     for function in functions:
         local = _local_names(function)
         for node in ast.walk(function):
             if node in silent:
-                continue  # what a side effect computes is taken from the history
+                continue  # what a side effect computes is taken from the history, and so is what a validator let pass
             match node:
                 case ast.FunctionDef():
                     yield from _of_function(node)
@@ -260,6 +282,21 @@ def _edits(functions: Sequence[ast.stmt], names: dict[str, Any]) -> Iterator[_Ed
 
 def _is_side_effect(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "side_effect"
+
+
+def _validators(functions: Sequence[ast.stmt]) -> Iterator[ast.FunctionDef]:
+    """What decides on updates: given as ``validator=``, or decorated as one."""
+    nodes = [node for function in functions for node in ast.walk(function)]
+    named = [
+        node.value.id
+        for node in nodes
+        if isinstance(node, ast.keyword) and node.arg == "validator" and isinstance(node.value, ast.Name)
+    ]
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef):
+            decorators = [each.attr for each in node.decorator_list if isinstance(each, ast.Attribute)]
+            if node.name in named or "validator" in decorators:
+                yield node
 
 
 def _local_names(function: ast.AST) -> list[str]:
@@ -333,9 +370,9 @@ def _of_call(node: ast.Call, names: dict[str, Any], local: Sequence[str]) -> Ite
             )
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
         signal = node.func.value.id
-        if isinstance(names.get(signal), Signal):
+        if isinstance(names.get(signal), Signal | Update):
             yield _Edit(
-                "rename the signal",
+                "rename the signal" if isinstance(names[signal], Signal) else "rename the update",
                 node.func.value,
                 _replace(lambda _: ast.Name(f"_other_{signal}", ast.Load())),
             )
@@ -351,7 +388,9 @@ def _of_call(node: ast.Call, names: dict[str, Any], local: Sequence[str]) -> Ite
         yield _Edit(
             "change a duration", node.args[_TIMED[name]], _replace(lambda found: _call("_longer", found))
         )
-    if isinstance(called, Activity | WorkflowDefinition) or name in _TELLING or _calls_generator(node, names):
+    method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    telling = name in _TELLING or method in _TELLING_METHODS
+    if isinstance(called, Activity | WorkflowDefinition) or telling or _calls_generator(node, names):
         yield from _of_arguments(node, local)
     for keyword in node.keywords:
         if keyword.arg == "timeout":

@@ -19,11 +19,12 @@ from examples import approval, monitored
 from examples.embedding import quote
 from examples.orders import workflow as orders
 from examples.orders.model import Approval, Order, Payment, Reservation, Shipment, Validation
-from refold import ApplicationError, Execution, Signal, WorkflowDefinition
+from refold import ApplicationError, Execution, Signal, Update, WorkflowDefinition
 from refold import events as ev
 from refold import messages as ms
 from refold.failures import failure_of
 from refold.payloads import encode
+from tests import sample_others as others
 from tests import sample_workflows as samples
 
 BEGIN = 1_700_000_000_000_000
@@ -40,9 +41,10 @@ class Sample:
 
     definition: WorkflowDefinition[..., Any]
     inputs: Sequence[tuple[object, ...]]
-    #: What each activity may return, or raise.
+    #: What each activity, and each child workflow, may return, or raise.
     answers: Mapping[str, Sequence[object]]
     signals: Sequence[tuple[Signal[Any], object]] = ()
+    updates: Sequence[tuple[Update[Any, Any], object]] = ()
 
 
 @attrs.frozen
@@ -72,6 +74,8 @@ class Recording:
 
 NO = ApplicationError("it cannot be done", type="No")
 NIGHT = ApplicationError("it is closed at night", {"opens": 8}, type="Closed", non_retryable=True)
+
+NOT_FOUND = "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
 
 ORDER = Order(
     order_id="o-1",
@@ -168,6 +172,24 @@ SAMPLES: tuple[Sample, ...] = (
         {"notify": [None]},
         [(samples.note, "yes"), (samples.note, "no"), (samples.urgent, "never")],
     ),
+    Sample(others.household, [(["Ada"],), (["Ada", "Bo"],)], {"growing": ["tall", NO], "notify": [None]}),
+    Sample(
+        others.courier, [("the harbour",)], {"weigh": [2, 3], "notify": [None]}, [(others.stop, None)] * 2
+    ),
+    Sample(
+        others.ledger,
+        [(0,), (2,)],
+        {"notify": [None]},
+        [(others.note, "ab"), (others.note, "abcde")],
+        [(others.entry, 3), (others.entry, 1), (others.entry, 0)],
+    ),
+    Sample(
+        others.Shop.run,
+        [("the corner",)],
+        {"notify": [None]},
+        [(others.Shop.shut, None)],  # type: ignore[list-item]
+        [(others.Shop.sell, 2), (others.Shop.sell, 0)],  # type: ignore[list-item]
+    ),
 )
 
 
@@ -187,6 +209,8 @@ class World:
         self.cancels = self.draw.choice([0.0, 0.0, 0.15])
         self.at = BEGIN
         self.told: list[ms.Message] = []
+        #: The children that run.
+        self.children: set[int] = set()
 
     def begin(self) -> Step:
         definition = self.sample.definition
@@ -201,6 +225,8 @@ class World:
 
     def next(self, run: Execution) -> Step | None:
         """The next turn; None where nothing will ever happen."""
+        if self.sample.updates and self.draw.random() < 0.3:
+            return self._step([self._update()])
         waiting = list({command.seq: command for command in run.outstanding}.values())
         batch = self._messages()
         for _ in range(self.draw.choice([1, 1, 2, 3])):
@@ -211,7 +237,8 @@ class World:
         if not batch:
             return None
         if self.draw.random() < 0.2:
-            batch.append(self.draw.choice([*self.told, *batch]))
+            told = [message for message in self.told if not message.alone]
+            batch.append(self.draw.choice([*told, *batch]))
         self.draw.shuffle(batch)
         return self._step(batch)
 
@@ -253,8 +280,42 @@ class World:
                 return ms.FireTimer(seq=command.seq)
             case ev.ActivityTaskScheduled():
                 return self._ended(command)
+            case ev.StartChildWorkflowExecutionInitiated():
+                return self._child(command)
+            case ev.SignalExternalWorkflowExecutionInitiated():
+                if self.draw.random() < 0.9:
+                    return ms.ReportSignalDelivered(seq=command.seq)
+                return ms.ReportSignalFailed(seq=command.seq, cause=NOT_FOUND)
+            case ev.RequestCancelExternalWorkflowExecutionInitiated():
+                if self.draw.random() < 0.7:
+                    return ms.ReportCancelDelivered(seq=command.seq)
+                return ms.ReportCancelFailed(seq=command.seq, cause=NOT_FOUND)
             case _:
                 return ms.ReportActivityCanceled(seq=command.seq)
+
+    def _child(self, command: ev.StartChildWorkflowExecutionInitiated) -> ms.Message:
+        seq = command.seq
+        if seq not in self.children:
+            if self.draw.random() < 0.1:
+                return ms.ReportChildStartFailed(seq=seq, cause="WORKFLOW_ALREADY_EXISTS")
+            self.children.add(seq)
+            return ms.ReportChildStarted(seq=seq, run_id=f"child-{seq}")
+        answer = self.draw.choice(list(self.sample.answers[command.workflow_type]))
+        if answer is not NO:
+            return ms.CompleteChild(seq=seq, result=7 if command.workflow_id == "eldest" else "tall")
+        endings = (
+            *[ms.FailChild(seq=seq, failure=failure_of(NO))] * 3,
+            ms.ReportChildCanceled(seq=seq),
+            ms.TimeOutChild(seq=seq),
+            ms.ReportChildTerminated(seq=seq, reason="enough"),
+        )
+        return self.draw.choice(endings)
+
+    def _update(self) -> ms.Message:
+        update, payload = self.draw.choice(list(self.sample.updates))
+        return ms.UpdateWorkflow(
+            update_id=self._request(), update_name=update.name, input=update.encode(payload)
+        )
 
     def _ended(self, command: ev.ActivityTaskScheduled) -> ms.Message:
         answer = self.draw.choice(list(self.sample.answers[command.activity_type]))

@@ -20,7 +20,22 @@ from tests.recordings import Recording
 #: What says where or how, and not what: a change of it is none of the workflow's behaviour.
 _HINTS = frozenset({"source", "options", "value"})
 #: What a run may have been given differently under the policy for inputs.
-_INPUTS = frozenset({"input", "fire_at", "result", "failure", "details", "unreceived"})
+_INPUTS = frozenset(
+    {
+        *(
+            "input",
+            "fire_at",
+            "result",
+            "failure",
+            "details",
+            "unreceived",
+            "reason",
+            "memo",
+            "search_attributes",
+        ),
+        *("task_queue", "run_timeout_us", "task_timeout_us", "backoff_us", "retry_policy", "carried"),
+    }
+)
 
 
 @attrs.frozen

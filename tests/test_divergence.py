@@ -151,7 +151,14 @@ def test_there_are_mutants_of_all_sorts() -> None:
             "add at the end",
             "empty body",
         ),
-        *("rename", "call another", "rename the signal", "change an argument", "another variable"),
+        *(
+            "rename",
+            "call another",
+            "rename the signal",
+            "rename the update",
+            "change an argument",
+            "another variable",
+        ),
         *("change a duration", "change the result", "one round less", "one round more", "loop once"),
         *("reorder", "all_of to first_of", "first_of to all_of", "remove try", "swap cases", "negate"),
     }
@@ -226,6 +233,7 @@ def test_the_recorded_runs_end_in_every_way() -> None:
         *("Completed", "Canceled", "Failed: Invalid", "Failed: NotApproved", "Failed: ApprovalTimedOut"),
         *("Failed: No", "Failed: Closed", "Failed: timeout"),
     } <= endings["process_order"]
+    assert "ContinuedAsNew" in endings["ledger"]
 
 
 def test_the_recorded_runs_interleave_what_can_be_interleaved() -> None:
@@ -251,6 +259,17 @@ def test_the_recorded_runs_interleave_what_can_be_interleaved() -> None:
     ):
         assert any(together <= kinds for kinds in steps), together
     assert len(repeated) > 20
+    kinds = {type(event) for name in NAMES for run in recordings(name) for event in run.history}
+    assert kinds >= {
+        *(
+            ev.StartChildWorkflowExecutionFailed,
+            ev.ChildWorkflowExecutionCompleted,
+            ev.ChildWorkflowExecutionFailed,
+        ),
+        *(ev.ExternalWorkflowExecutionSignaled, ev.SignalExternalWorkflowExecutionFailed),
+        *(ev.ExternalWorkflowExecutionCancelRequested, ev.WorkflowExecutionUpdateCompleted),
+        *(ev.WorkflowPropertiesModified, ev.UpsertWorkflowSearchAttributes),
+    }
     assert any(
         isinstance(e, ev.ActivityTaskCanceled)
         for name in NAMES

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 import attrs
 
 from refold.errors import NondeterminismError
-from refold.events import HistoryEvent, MarkerRecorded, WorkflowExecutionStarted
+from refold.events import HistoryEvent, MarkerRecorded, WorkflowExecutionStarted, event_kinds
 from refold.failures import Failure
 from refold.policies import instant
 
@@ -84,7 +84,9 @@ class Divergence:
             nothing = "does not ask for this" if asked else "nothing more in this turn"
             lines += _labelled("code", [nothing, *self._waits()])
         else:
-            made = _call(self.produced.kind, self.produced.fields, {"branch": 0, "unreceived": ()})
+            made = _call(
+                self.produced.kind, self.produced.fields, _defaults(event_kinds()[self.produced.kind])
+            )
             line = self.produced.source or _raised_at(self.produced.fields.get("failure"))
             lines += _labelled("code", _placed(made, line))
         return "\n    ".join([*lines, self.reason])
@@ -118,8 +120,12 @@ class Divergence:
 def describe(event: HistoryEvent) -> str:
     """One event in one line: its number, kind and telling fields."""
     fields = {field.name: getattr(event, field.name) for field in attrs.fields(type(event))}
-    defaults = {field.name: field.default for field in attrs.fields(type(event))}
-    return f"{event.event_id} {_call(type(event).__name__, fields, {**defaults, 'branch': 0})}"
+    return f"{event.event_id} {_call(type(event).__name__, fields, _defaults(type(event)))}"
+
+
+def _defaults(kind: type[HistoryEvent]) -> dict[str, object]:
+    """What goes without saying."""
+    return {**{field.name: field.default for field in attrs.fields(kind)}, "branch": 0}
 
 
 def difference(name: str, recorded: object, produced: object) -> tuple[str, object, object] | None:

@@ -180,3 +180,5 @@ if __name__ == "__main__":
             count_and_die(path, int(beats))
         case ["pay", path, ledger, at_most_once, at, when]:
             pay_and_die(path, ledger, at_most_once, int(at), when)
+        case _:
+            raise SystemExit(2)
