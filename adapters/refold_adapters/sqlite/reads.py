@@ -10,7 +10,15 @@ from typing import Any
 
 from refold_adapters.ports import InboxMessage, RunFilter, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
 from refold_adapters.sqlite.conditions import Bound, sql_of
-from refold_adapters.sqlite.rows import SELECT_RUNS, SELECT_TASKS, checksum, run_row, skip_corrupt, task_row
+from refold_adapters.sqlite.rows import (
+    SELECT_HELD,
+    SELECT_RUNS,
+    SELECT_TASKS,
+    checksum,
+    run_row,
+    skip_corrupt,
+    task_row,
+)
 from refold_adapters.sqlite.schema import number_of, row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
 from refold_adapters.sqlite.trouble import corrupt_row
@@ -21,6 +29,7 @@ _LATEST = SELECT_RUNS + " WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1"
 _KEY = "SELECT run_key, turn FROM runs WHERE run_id = ?"
 _TURNS = "SELECT id, first_event_id, checksum, data FROM history WHERE id BETWEEN ? AND ? ORDER BY id"
 _TASKS = SELECT_TASKS + " WHERE t.id BETWEEN ? AND ? ORDER BY t.id"
+_HELD = SELECT_HELD + " WHERE run_id = ? AND held_seq IS NOT NULL"
 _TIMERS = "SELECT id, fire_at FROM timers WHERE id BETWEEN ? AND ? ORDER BY id"
 _INBOX = "SELECT id, data FROM inbox WHERE id BETWEEN ? AND ? ORDER BY id"
 _SESSIONS = "SELECT token, identity, process, expires_at FROM sessions ORDER BY token"
@@ -97,7 +106,8 @@ def count_runs(tx: Transaction, filter: RunFilter) -> int:
 
 def list_tasks(tx: Transaction, run_id: str) -> list[TaskRow]:
     """The open activity tasks of a run, by ``seq``."""
-    return [task_row(values) for values in _of_run(tx, run_id, _TASKS)]
+    found = _of_run(tx, run_id, _TASKS) + tx.execute(_HELD, (run_id,)).fetchall()
+    return sorted((task_row(values) for values in found), key=lambda row: row.seq)
 
 
 def list_timers(tx: Transaction, run_id: str) -> list[tuple[int, int]]:

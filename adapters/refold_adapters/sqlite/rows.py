@@ -31,6 +31,13 @@ SELECT_TASKS = """
     FROM tasks AS t JOIN runs AS r ON r.run_key = t.id >> 32
 """
 
+#: Gives the same of the task that stands in its run's row: see ``held``.
+SELECT_HELD = """
+    SELECT run_id, workflow_id, workflow_type, held_seq, held_type, held_queue, held_data, 1, held_at, held_at, held_at, owner, 0,
+        NULL, NULL, NULL, 0, NULL
+    FROM runs
+"""
+
 _STATUSES = {status.value: status for status in RunStatus}
 _NONE = type(None)
 #: What the columns of a run may be, in order.

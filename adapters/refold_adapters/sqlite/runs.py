@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
+from refold_adapters.sqlite.held import settle
 from refold_adapters.sqlite.inbox import accept, put_message, work_of
 from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.rows import status_of
@@ -152,6 +153,7 @@ def park_run(tx: Transaction, write: ports.ParkRun) -> Outcome:
     """Take a run out of the claimable ones."""
     if write.token not in tx.sessions:
         return ports.Fenced()
+    settle(tx, write.run_id)
     tx.execute(_PARK, (write.reason, tx.now, write.kind, write.line, write.run_id, write.token))
     return ports.Done() if tx.cursor.rowcount == 1 else ports.Fenced()
 
@@ -175,5 +177,6 @@ def release_runs(tx: Transaction, write: ports.ReleaseRuns) -> Outcome:
     if write.token not in tx.sessions:
         return ports.Fenced()
     for run_id in write.run_ids:
+        settle(tx, run_id)
         tx.execute(_RELEASE, (run_id, write.token))
     return ports.Done()

@@ -4,6 +4,9 @@ One rule: every row that belongs to a run lies in the one b-tree of its table at
 that it has within the run (turn, message id, task or timer seq).  So the rows of a run lie together, are read in order without
 sorting, and a commit touches few pages.
 
+``held_...`` of a run is the task of its owner, if there is only that: see ``held``.  So a step writes two pages, one of the history
+and one of the runs.
+
 ``ready_at`` of a run is since when, or from when on, it has work: the earliest of its inbox and its timers; NULL where it has
 none, is parked or is closed; of a paused run, its deadline.  Every write keeps it, so that finding work
 never reads more than the work found.
@@ -84,7 +87,12 @@ TABLES = (
         parked_line TEXT,
         memo BLOB,
         search_attributes BLOB,
-        first_run_id TEXT NOT NULL
+        first_run_id TEXT NOT NULL,
+        held_seq INTEGER,
+        held_type TEXT,
+        held_queue TEXT,
+        held_at INTEGER,
+        held_data BLOB
     ) STRICT
     """,
     # Which run takes the answers to the commands of another one, up to which command.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome
+from refold_adapters.sqlite.held import settle_all
 from refold_adapters.sqlite.transaction import Transaction
 
 _GROW = "UPDATE meta SET value = value + 1 WHERE name = 'last_token' RETURNING value"
@@ -61,5 +62,6 @@ def expel_the_dead(tx: Transaction, but: int) -> None:
 def _end(tx: Transaction, token: int, *, takeovers: int) -> None:
     del tx.sessions[token]
     tx.execute(_DELETE, (token,))
+    settle_all(tx, token)
     tx.execute(_FREE_RUNS, (takeovers, token))
     tx.execute(_FREE_TASKS, (tx.now, token))

@@ -5,8 +5,11 @@ One rule: a write to a task names the session and the attempt that hold it, and 
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from refold_adapters import ports
 from refold_adapters.ports import Outcome
+from refold_adapters.sqlite.held import settle
 from refold_adapters.sqlite.inbox import accept, earliest_work
 from refold_adapters.sqlite.schema import row_id
 from refold_adapters.sqlite.transaction import Transaction
@@ -36,13 +39,28 @@ _CHANGE = """
 """
 
 
+#: Key, held (parked or paused), ready_at and last_message.
+_Run: TypeAlias = tuple[int, bool, int | None, int]
+
+
+def _run_of(
+    tx: Transaction,
+    write: ports.RetryTask | ports.FinishTask | ports.Heartbeat | ports.DetachTask | ports.ChangeTask,
+) -> _Run | ports.Fenced | ports.Gone:
+    """The run whose task a write is about, with that task in its place; or why the write must not be done."""
+    token = 0 if isinstance(write, ports.ChangeTask) else write.token
+    if token and token not in tx.sessions:
+        return ports.Fenced()
+    settle(tx, write.run_id)
+    run: _Run | None = tx.execute(_RUN, (write.run_id,)).fetchone()
+    return run or ports.Gone()
+
+
 def retry_task(tx: Transaction, write: ports.RetryTask) -> Outcome:
     """Give a task back for another attempt."""
-    if write.token and write.token not in tx.sessions:
-        return ports.Fenced()
-    run = tx.execute(_RUN, (write.run_id,)).fetchone()
-    if run is None:
-        return ports.Gone()
+    run = _run_of(tx, write)
+    if not isinstance(run, tuple):
+        return run
     held = (row_id(run[0], write.seq), write.attempt, write.token)
     tx.execute(_RETRY, (write.next_attempt, write.visible_at, write.failure, write.heartbeat, *held))
     if tx.cursor.rowcount == 1:
@@ -54,11 +72,9 @@ def retry_task(tx: Transaction, write: ports.RetryTask) -> Outcome:
 
 def finish_task(tx: Transaction, write: ports.FinishTask) -> Outcome:
     """Turn a task into a message with its outcome."""
-    if write.token and write.token not in tx.sessions:
-        return ports.Fenced()
-    run = tx.execute(_RUN, (write.run_id,)).fetchone()
-    if run is None:
-        return ports.Gone()
+    run = _run_of(tx, write)
+    if not isinstance(run, tuple):
+        return run
     tx.execute(_FINISH, (row_id(run[0], write.seq), write.attempt, write.token))
     if tx.cursor.rowcount != 1:
         return ports.Gone()
@@ -68,11 +84,9 @@ def finish_task(tx: Transaction, write: ports.FinishTask) -> Outcome:
 
 def heartbeat(tx: Transaction, write: ports.Heartbeat) -> Outcome:
     """Record details of an attempt."""
-    if write.token and write.token not in tx.sessions:
-        return ports.Fenced()
-    run = tx.execute(_RUN, (write.run_id,)).fetchone()
-    if run is None:
-        return ports.Gone()
+    run = _run_of(tx, write)
+    if not isinstance(run, tuple):
+        return run
     held = (row_id(run[0], write.seq), write.attempt, write.token)
     task = tx.execute(_HEARTBEAT, (write.details, tx.now, *held)).fetchone()
     return ports.Gone() if task is None else ports.Beat(bool(task[0]))
@@ -80,11 +94,9 @@ def heartbeat(tx: Transaction, write: ports.Heartbeat) -> Outcome:
 
 def detach_task(tx: Transaction, write: ports.DetachTask) -> Outcome:
     """Leave an attempt to somebody outside."""
-    if write.token and write.token not in tx.sessions:
-        return ports.Fenced()
-    run = tx.execute(_RUN, (write.run_id,)).fetchone()
-    if run is None:
-        return ports.Gone()
+    run = _run_of(tx, write)
+    if not isinstance(run, tuple):
+        return run
     run_key, parked, _, _ = run
     tx.execute(_DETACH, (row_id(run_key, write.seq), write.attempt, write.token))
     if tx.cursor.rowcount != 1:
@@ -98,9 +110,9 @@ def detach_task(tx: Transaction, write: ports.DetachTask) -> Outcome:
 
 def change_task(tx: Transaction, write: ports.ChangeTask) -> Outcome:
     """Change a task from outside."""
-    run = tx.execute(_RUN, (write.run_id,)).fetchone()
-    if run is None:
-        return ports.Gone()
+    run = _run_of(tx, write)
+    if not isinstance(run, tuple):
+        return run
     paused = None if write.paused is None else int(write.paused)
     place = row_id(run[0], write.seq)
     values = (paused, write.options, write.task_queue, write.attempt, write.visible_at)

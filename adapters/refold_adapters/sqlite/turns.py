@@ -1,13 +1,14 @@
 """The write that everything is about: a turn and all that follows from it, in as few statements as it can be.
 
 One rule: conditions first, in the order that ``ports`` promises, and nothing is changed before the last of them holds.  A step
-of a sequential workflow is one row read, one history row, one task out, one task in and one update; all else is behind an ``if``.
+of a sequential workflow is one row read, one history row and one update, of the run with the task in it; all else is behind an ``if``.
 """
 
 from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import InboxMessage, Outcome
+from refold_adapters.sqlite.held import NONE, Held, settle
 from refold_adapters.sqlite.inbox import put_message, work_of
 from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.refusals import put_refusal
@@ -19,13 +20,20 @@ from refold_adapters.sqlite.transaction import Transaction
 _RUN = """
     SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
         run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message,
-        paused_at IS NOT NULL
+        paused_at IS NOT NULL, held_seq
     FROM runs WHERE run_id = ?
 """
 _OWNED = "SELECT run_key, paused_at IS NOT NULL FROM runs WHERE run_id = ? AND owner = ?"
 _STEP = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ? WHERE run_key = ?
 """
+# The usual step: the task that stands in the run's row is another one from now on.
+_STEP_AND_HOLD = """
+    UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
+        held_seq = ?, held_type = ?, held_queue = ?, held_at = ?, held_data = ?
+    WHERE run_key = ?
+"""
+_HOLD = "UPDATE runs SET held_seq = ?, held_type = ?, held_queue = ?, held_at = ?, held_data = ? WHERE run_key = ?"
 # Apart from _STEP because a column that is named is written to its indexes even where it keeps its value.
 _MOVE = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
@@ -35,7 +43,8 @@ _MOVE = """
 _CLOSE = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
         status = ?, closed_at = ?, closing_event = ?, owner = 0, takeovers = 0, ready_at = NULL, parked = NULL, parked_at = NULL,
-        parked_kind = NULL, parked_line = NULL, paused_at = NULL
+        parked_kind = NULL, parked_line = NULL, paused_at = NULL,
+        held_seq = NULL, held_type = NULL, held_queue = NULL, held_at = NULL, held_data = NULL
     WHERE run_key = ?
 """
 _APPEND = "INSERT INTO history (id, first_event_id, checksum, data) VALUES (?, ?, ?, ?)"
@@ -44,13 +53,6 @@ _TAKE_MESSAGE = "DELETE FROM inbox WHERE id = ?"
 _TASK = "SELECT owner, attempt FROM tasks WHERE id = ?"
 _TAKE_TASK = "DELETE FROM tasks WHERE id = ?"
 _TAKE_HELD_TASK = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND owner = ?"
-# The usual step, one task out and one in, as one statement.
-_REPLACE_HELD_TASK = """
-    UPDATE tasks SET id = ?, activity_type = ?, task_queue = ?, scheduled_at = ?, visible_at = ?, started_at = ?, owner = ?,
-        data = ?, attempt = 1, cancel_requested = 0, heartbeat = NULL, last_failure = NULL,
-        heartbeat_at = NULL, paused = 0, options = NULL
-    WHERE id = ? AND attempt = ? AND owner = ?
-"""
 _PUT_TASK = """
     INSERT INTO tasks (id, activity_type, task_queue, scheduled_at, visible_at, started_at, owner, data,
         attempt, cancel_requested)
@@ -81,7 +83,8 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     row = execute(_RUN, (token, write.run_id)).fetchone()
     if row is None:
         return ports.NotFound() if not token or token in tx.sessions else _FENCED
-    alive, run_key, status, turn, turn_token, owner, takeovers, ready_at, parked, last_message, paused = row
+    alive, run_key, status, turn, turn_token, owner, takeovers = row[:7]
+    ready_at, parked, last_message, paused, held = row[7:]
     if token and (not alive or owner not in (0, token)):
         return _FENCED
     if turn != write.turn - 1 or status != _RUNNING or (paused and token and not turn):
@@ -93,8 +96,8 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
         unseen = _unseen(tx, run_key, write)
         if unseen:
             return ports.Unseen(unseen)
-    replaced = len(write.finished) == 1 and len(write.tasks) == 1 and token != 0 and write.closing is None
-    if write.finished and not (_replace_task if replaced else _take_finished)(tx, run_key, write):
+    takes = held is not None and _takes(tx, held, write)
+    if write.finished and not takes and not _take_finished(tx, run_key, write):
         return _GONE
 
     history_id = row_id(run_key, write.turn)
@@ -109,14 +112,10 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
         _close(tx, run_key, write, write.closing, last_event_id, quiet=quiet)
         carry_out(tx, write)
         return _COMMITTED
-    if not quiet:
-        for message_id in write.consumed:
-            execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
-    for seq in write.dropped_tasks:
-        execute(_TAKE_TASK, (row_id(run_key, seq),))
-    if write.tasks and not replaced:
-        for new in write.tasks:
-            put_task(tx, run_key, token, new)
+    _take_away(tx, run_key, write, quiet=quiet)
+    holds = NONE if takes else None
+    if write.tasks:
+        holds = _put_tasks(tx, run_key, write, paused=paused) or holds
     reports = _cancel_tasks(tx, run_key, last_message, write) if write.cancel_tasks else 0
     new_owner = owner or token
     if paused or write.paused is not None:
@@ -135,10 +134,9 @@ def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
     else:
         new_ready_at = ready_at
     step = (write.turn, write.turn_token, last_event_id, len(data))
-    if new_owner != owner or takeovers or new_ready_at != ready_at or reports:
-        execute(_MOVE, (*step, new_owner, new_ready_at, last_message + reports, run_key))
-    else:
-        execute(_STEP, (*step, run_key))
+    moves = new_owner != owner or takeovers or new_ready_at != ready_at or reports
+    moved = (new_owner, new_ready_at, last_message + reports) if moves else None
+    _advance(tx, run_key, step, moved, holds)
     if write.relays:
         carry_out(tx, write)
     return _COMMITTED
@@ -159,10 +157,67 @@ def consume_messages(tx: Transaction, write: ports.ConsumeMessages) -> Outcome:
         tx.execute(_TAKE_TIMER, (row_id(run_key, seq),))
     for seq, fire_at in write.new_timers:
         tx.execute(_PUT_TIMER, (row_id(run_key, seq), run_key, fire_at))
+    if write.finished:
+        settle(tx, write.run_id)
     for seq, attempt in write.finished:
         tx.execute(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token))
     tx.execute(_SET_READY_AT, (work_of(tx, run_key, paused=paused), run_key))
     return ports.Done()
+
+
+def _advance(
+    tx: Transaction,
+    run_key: int,
+    step: tuple[int, str, int, int],
+    moved: tuple[int, int | None, int] | None,
+    holds: Held | None,
+) -> None:
+    """Write into the run's row how far it is, and as far as they change, who has it since when, and its task."""
+    if moved is None:
+        if holds is None:
+            tx.execute(_STEP, (*step, run_key))
+        else:
+            tx.execute(_STEP_AND_HOLD, (*step, *holds, run_key))
+        return
+    tx.execute(_MOVE, (*step, *moved, run_key))
+    if holds is not None:
+        tx.execute(_HOLD, (*holds, run_key))
+
+
+def _take_away(tx: Transaction, run_key: int, write: ports.CommitTurn, *, quiet: bool) -> None:
+    if not quiet:
+        for message_id in write.consumed:
+            tx.execute(_TAKE_MESSAGE, (row_id(run_key, message_id),))
+    for seq in write.dropped_tasks:
+        tx.execute(_TAKE_TASK, (row_id(run_key, seq),))
+
+
+def _takes(tx: Transaction, held: int, write: ports.CommitTurn) -> bool:
+    """Whether the task in the run's row is the one that the turn finishes; otherwise it makes room if the turn is about tasks at all."""
+    if len(write.finished) == 1 and write.finished[0] == (held, 1):
+        return True
+    about_tasks = write.tasks or write.dropped_tasks or write.cancel_tasks
+    about_owner = write.paused is not None or write.build_id is not None
+    if write.finished or (write.closing is None and (about_tasks or about_owner)):
+        settle(tx, write.run_id)
+    return False
+
+
+def _put_tasks(tx: Transaction, run_key: int, write: ports.CommitTurn, *, paused: bool) -> Held | None:
+    """Create the tasks of a turn; or give back the only one, if its session runs it at once and goes on with the run."""
+    if (
+        len(write.tasks) == 1
+        and write.tasks[0].claimed
+        and write.token
+        and not (paused or write.paused)
+        and write.build_id is None
+        and not write.cancel_tasks
+    ):
+        new = write.tasks[0]
+        return (new.seq, new.activity_type, new.task_queue, tx.now, new.data)
+    for new in write.tasks:
+        put_task(tx, run_key, write.token, new)
+    return None
 
 
 def _unseen(tx: Transaction, run_key: int, write: ports.CommitTurn) -> list[InboxMessage]:
@@ -185,17 +240,6 @@ def _take_finished(tx: Transaction, run_key: int, write: ports.CommitTurn) -> bo
     for seq, _ in write.finished:
         tx.execute(_TAKE_TASK, (row_id(run_key, seq),))
     return True
-
-
-def _replace_task(tx: Transaction, run_key: int, write: ports.CommitTurn) -> bool:
-    """Put the new task in the place of the finished one, if that is held in that attempt.  The last condition, too."""
-    ((seq, attempt),) = write.finished
-    (new,) = write.tasks
-    tx.execute(
-        _REPLACE_HELD_TASK,
-        (*_task_values(tx, run_key, write.token, new), row_id(run_key, seq), attempt, write.token),
-    )
-    return tx.cursor.rowcount == 1
 
 
 def put_task(tx: Transaction, run_key: int, token: int, new: ports.NewTask) -> None:
