@@ -95,6 +95,7 @@ plain_writes: st.SearchStrategy[Write] = st.one_of(
         blocked_by=st.lists(statuses, max_size=2).map(tuple),
         owner=st.one_of(st.just(0), tokens),
         ready_at=times,
+        ends_at=st.one_of(st.none(), times),
     ),
     st.builds(
         AcceptMessage,
@@ -102,6 +103,8 @@ plain_writes: st.SearchStrategy[Write] = st.one_of(
         data=blobs,
         run_id=st.one_of(st.none(), run_ids),
         request_id=request_ids,
+        wakes=st.booleans(),
+        ends=st.booleans(),
     ),
     st.builds(
         ConsumeMessages,
@@ -197,6 +200,7 @@ def everything(store: Store) -> list[Any]:
         [store.read_turns(run_id) for run_id in RUN_IDS],
         [store.list_tasks(run_id) for run_id in RUN_IDS],
         [store.list_timers(run_id) for run_id in RUN_IDS],
+        [row.run_id for row in store.list_ending(3)],
         [store.list_inbox(run_id) for run_id in RUN_IDS],
         store.list_sessions(),
         [store.next_due_at(asked, token) for asked in ((), ("q",), QUEUES) for token in (None, 1, 2)],

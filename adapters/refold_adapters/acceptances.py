@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from refold import Turn
 from refold.codec import decode_message, encode_message
 from refold.events import MessageUndelivered
-from refold.messages import Message, StartWorkflow, UpdateWorkflow
+from refold.messages import CancelWorkflow, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.live import LiveRun
 from refold_adapters.ports import Accepted, AcceptMessage, Created, InboxMessage, Outcome
 
@@ -19,13 +19,19 @@ def acceptance(live: LiveRun, message: Message) -> Outcome:
     return Accepted(live.run_id, None)
 
 
-def accept_write(workflow_id: str, run_id: str | None, message: Message) -> AcceptMessage:
-    """The write that puts a message into the inbox of a run."""
+def accept_write(
+    workflow_id: str, run_id: str | None, message: Message, *, wakes: bool = False
+) -> AcceptMessage:
+    """The write that puts a message into the inbox of a run; a request to cancel ends any wait for its first turn."""
     request_id = getattr(message, "request_id", "")
     if isinstance(message, UpdateWorkflow):
         request_id = f"update {message.update_id}"
     return AcceptMessage(
-        workflow_id=workflow_id, run_id=run_id, data=encode_message(message), request_id=request_id
+        workflow_id=workflow_id,
+        run_id=run_id,
+        data=encode_message(message),
+        request_id=request_id,
+        wakes=wakes or isinstance(message, CancelWorkflow),
     )
 
 

@@ -8,53 +8,20 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-import attrs
-
-from refold import ExecutionState, Turn, decide_turn, evolve, fold
-from refold.codec import decode_events, decode_message, encode_message
-from refold.events import HistoryEvent, WorkflowExecutionTerminated
-from refold.messages import (
-    Message,
-    PauseWorkflow,
-    StartWorkflow,
-    TerminateWorkflow,
-    UnpauseWorkflow,
-    UpdateWorkflowOptions,
-)
+from refold import decide_turn, fold
+from refold.codec import decode_events, encode_message
+from refold.events import WorkflowExecutionTerminated
+from refold.messages import Message, PauseWorkflow, TerminateWorkflow, UnpauseWorkflow, UpdateWorkflowOptions
+from refold_adapters.endings import end_due_runs, ending_turn, ends_others, turn_from_outside
 from refold_adapters.inspection import read_history
-from refold_adapters.other_runs import relays_of
 from refold_adapters.ports import ChangeRun, Committed, CommitTurn, Done, RunRow, Stale, Store, Unseen
 from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
 from refold_adapters.turn_writes import commit_of
 
 
 def terminating(store: Store, row: RunRow, *, reason: str, identity: str, request_id: str = "") -> CommitTurn:
-    """The write that ends a run from outside, as it stands now."""
-    inbox = store.list_inbox(row.run_id)
-    state = fold(read_history(store, row.run_id))
-    messages = [decode_message(message.data) for message in inbox]
-    events: list[HistoryEvent] = []
-    if state.started is None:  # it has had no turn yet: its history begins and ends here
-        starts = [message for message in messages if isinstance(message, StartWorkflow)]
-        events = decide_turn(state, starts[:1], at=store.clock.now_us())
-    after = state
-    for event in events:
-        after = evolve(after, event)
-    order = TerminateWorkflow(reason=reason, identity=identity, request_id=request_id)
-    (terminated,) = decide_turn(after, [order], at=max(store.clock.now_us(), state.at))
-    terminated = attrs.evolve(terminated, turn=state.turn + 1)
-    turn = _turn(state, [*events, terminated], terminated)
-    after = evolve(after, terminated)
-    assert after.started is not None
-    return commit_of(
-        turn,
-        token=0,
-        run_id=row.run_id,
-        turn_token=uuid4().hex,
-        task_queue=row.task_queue,
-        consumed=[message.message_id for message in inbox],
-        relays=relays_of(turn, after.started, after.orphans),
-    )
+    """The write that terminates a run from outside, as it stands now."""
+    return ending_turn(store, row, TerminateWorkflow(reason=reason, identity=identity, request_id=request_id))
 
 
 def terminate(store: Store, row: RunRow, *, reason: str, identity: str, request_id: str = "") -> RunRow:
@@ -72,6 +39,8 @@ def terminate(store: Store, row: RunRow, *, reason: str, identity: str, request_
         (outcome,) = store.apply([commit])
         row = _again(store, row)
         if isinstance(outcome, Committed):
+            if ends_others(commit):
+                end_due_runs(store)
             return row
         assert isinstance(outcome, Stale | Unseen), outcome
 
@@ -98,7 +67,7 @@ def tell(store: Store, row: RunRow, message: Message) -> None:
             (outcome,) = store.apply(
                 [
                     commit_of(
-                        _turn(state, events, None),
+                        turn_from_outside(state, events, None),
                         token=0,
                         run_id=row.run_id,
                         turn_token=uuid4().hex,
@@ -134,19 +103,6 @@ def _before_first_turn(run_id: str, message: Message) -> ChangeRun:
         request_id=request_id,
         paused=paused,
         build_id=build_id,
-    )
-
-
-def _turn(state: ExecutionState, events: list[HistoryEvent], closed: HistoryEvent | None) -> Turn:
-    return Turn(
-        number=state.turn + 1,
-        at=events[-1].at,
-        length_before=state.last_event_id,
-        events=tuple(events),
-        commands=(),
-        logs=(),
-        complaints=(),
-        closed=closed,
     )
 
 

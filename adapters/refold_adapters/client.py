@@ -21,7 +21,7 @@ from refold import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from refold.codec import encode_message
+from refold.codec import decode_message, encode_message
 from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold.payloads import encode
@@ -29,6 +29,7 @@ from refold_adapters.acceptances import accept_write
 from refold_adapters.activity_handles import ActivityHandle, handle_of
 from refold_adapters.administration import terminating
 from refold_adapters.closings import Closings, Ending, ending_of
+from refold_adapters.endings import end_if_due
 from refold_adapters.finding import Finder
 from refold_adapters.handles import WorkflowHandle
 from refold_adapters.ports import (
@@ -115,7 +116,7 @@ class Client(Finder):
             begun = self._begin(workflow, args, chosen, () if signal is None else (signal,))
             if signal is not None and not begun.created:
                 try:
-                    self.send(id, begun.run_id, signal)
+                    self.send(id, begun.run_id, signal, with_start=True)
                 except WorkflowClosedError:
                     if not begun.same_request:
                         continue  # it has closed since: the policies decide anew
@@ -183,9 +184,8 @@ class Client(Finder):
             if begun.wait is not None:
                 return handle.started_update(begun.wait, update, wait_for_stage, timeout)
             try:
-                return handle.start_update(
-                    update, payload, id=message.update_id, wait_for_stage=wait_for_stage, timeout=timeout
-                )
+                wait = handle.send_update(update, payload, message.update_id, with_start=True)
+                return handle.started_update(wait, update, wait_for_stage, timeout)
             except WorkflowClosedError:
                 if begun.same_request:
                     raise
@@ -397,17 +397,20 @@ class Client(Finder):
         row = self.store.find_run(checked_id(workflow_id, "workflow id"), run_id)
         if row is None:
             raise WorkflowNotFoundError(workflow_id, run_id)
-        return row
+        return end_if_due(self.store, row)
 
-    def send(self, workflow_id: str, run_id: str | None, message: Message) -> Outcome:
-        """Have a message accepted; raises RF5102 and RF5103."""
+    def send(
+        self, workflow_id: str, run_id: str | None, message: Message, *, with_start: bool = False
+    ) -> Outcome:
+        """Have a message accepted; raises RF5102 and RF5103.  One that comes ``with_start`` ends the delay of a start."""
         worker = self._local_worker
         outcome: Outcome
         checked_id(workflow_id, "workflow id")
         if worker is not None and run_id is not None and self.closings.runs_here(run_id):
             outcome = worker.submit_message(workflow_id, run_id, message).result()
         else:
-            outcome = self.store.apply([accept_write(workflow_id, run_id, message)])[0]
+            wakes = with_start and run_id is not None and self._is_delayed_by_its_start(run_id)
+            outcome = self.store.apply([accept_write(workflow_id, run_id, message, wakes=wakes)])[0]
         match outcome:
             case NotFound():
                 raise WorkflowNotFoundError(workflow_id, run_id, deleted=outcome.deleted_at is not None)
@@ -415,6 +418,12 @@ class Client(Finder):
                 raise WorkflowClosedError(workflow_id, outcome.run_id, outcome.status.value)
             case _:
                 return outcome
+
+    def _is_delayed_by_its_start(self, run_id: str) -> bool:
+        """Whether the first turn of the run waits because its starter wants it so, and not because it follows another run."""
+        inbox = self.store.list_inbox(run_id)[:1]
+        start = decode_message(inbox[0].data) if inbox else None
+        return isinstance(start, StartWorkflow) and start.continued_run_id is None
 
     def definition_of(self, row: RunRow) -> WorkflowDefinition[..., Any]:
         """The code of a run; raises :class:`UnknownTypeError` (RF5104)."""

@@ -15,6 +15,7 @@ from time import monotonic
 
 import attrs
 
+from refold_adapters.endings import end_if_due
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import WorkerStoppedError, WorkflowNotFoundError
 from refold_adapters.store_errors import StoreError
@@ -86,7 +87,7 @@ class Closings:
             return None
         if (waited := self._waiting.get(run_id)) is not None:
             waited.was_there = True
-        ending = ending_of(row)
+        ending = ending_of(end_if_due(self._store, row))
         if ending is not None:
             self.settle(ending)
         elif not self.runs_here(run_id):
@@ -233,6 +234,6 @@ class Closings:
                 self._fail(run_id, WorkflowNotFoundError(waited.workflow_id, run_id))
             return
         waited.was_there = True
-        ending = ending_of(row)
+        ending = ending_of(end_if_due(self._store, row))
         if ending is not None:
             self.settle(ending)

@@ -242,7 +242,9 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         """
         return self.started_update(self.send_update(update, payload, id), update, wait_for_stage, timeout)
 
-    def send_update(self, update: Update[Any, Any] | str, payload: Any, id: str | None) -> UpdateWait:
+    def send_update(
+        self, update: Update[Any, Any] | str, payload: Any, id: str | None, *, with_start: bool = False
+    ) -> UpdateWait:
         """Have an update taken by the run, and wait for its acceptance."""
         message = self.update_message(update, payload, id or uuid4().hex)
         updates = self._client.closings.updates
@@ -251,7 +253,7 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         while True:
             wait = updates.register(self.workflow_id, run_id, message.update_id, WorkflowUpdateStage.ACCEPTED)
             try:
-                outcome = self._client.send(self.workflow_id, run_id, message)
+                outcome = self._client.send(self.workflow_id, run_id, message, with_start=with_start)
             except WorkflowClosedError:
                 wait.look()  # the same call may have been made before
                 if wait.accepted:

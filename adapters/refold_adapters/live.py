@@ -49,6 +49,8 @@ class LiveRun:
     task_queue: str
     takeovers: int = 0
     execution: Execution | None = None
+    #: When its time is up, as was fixed when it was created.
+    ends_at: int | None = None
     #: The start that its first turn is committed together with.
     creation: CreateRun | None = None
     messages: list[Message] = attrs.field(factory=list[Message])

@@ -48,7 +48,7 @@ from refold.messages import (
 from refold_adapters import ports
 from refold_adapters.ports import AcceptMessage, CreateRun, InboxMessage, Relay
 from refold_adapters.properties import properties_of
-from refold_adapters.starting import BLOCKED_BY
+from refold_adapters.starting import BLOCKED_BY, end_of
 
 ALREADY_EXISTS = "WORKFLOW_ALREADY_EXISTS"
 NOT_FOUND = "EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
@@ -154,6 +154,7 @@ def creation_of(start: StartWorkflow, at: int, **more: Any) -> CreateRun:
         message=encode_message(start),
         request_id=start.request_id,
         ready_at=at + start.start_delay_us if start.start_delay_us else 0,
+        ends_at=end_of(start, at),
         build_id=start.build_id,
         properties=properties_of(start.memo, start.search_attributes),
         **more,
@@ -248,6 +249,7 @@ def _to(
         run_id=command.run_id,
         request_id=request_id,
         first_run_id=None if child is None else child_of(started, child),
+        wakes=isinstance(message, CancelWorkflow),
     )
 
 
@@ -275,6 +277,8 @@ def _closed_upon(
         data=encode_message(message),
         request_id=request_id,
         first_run_id=child_of(started, orphan.seq),
+        wakes=True,
+        ends=isinstance(message, TerminateWorkflow),
     )
     return [Relay(write=write)]
 

@@ -204,16 +204,16 @@ class _Source:
         answers = [message for message in answers if isinstance(message, FROM_OTHERS)]
         openings = Copier(store, self.row, self.started, answers, takes_place).open_at(state, told)
         timers = openings.timers
+        deadline = deadline_of(attrs.evolve(began, at=store.clock.now_us()))  # its time begins anew, too
         if kept:
             kept[0] = began
-            deadline = deadline_of(attrs.evolve(began, at=store.clock.now_us()))
-            timers += [] if deadline is None else [(DEADLINE, deadline)]  # its time begins anew, too
+            timers += [] if deadline is None else [(DEADLINE, deadline)]
             if state.paused:
                 told.insert(0, ms.UnpauseWorkflow(reason="reset", request_id=f"{start.run_id} unpause"))
         else:
             told.insert(0, start)
         return CopyRun(
-            run=_creation(start, _properties(began, kept)),
+            run=attrs.evolve(_creation(start, _properties(began, kept)), ends_at=deadline),
             turns=_turns(kept),
             last_event_id=state.last_event_id,
             tasks=openings.tasks,

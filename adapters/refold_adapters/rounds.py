@@ -19,7 +19,8 @@ import attrs
 
 from refold_adapters.attempts import Attempt, AttemptOutcome
 from refold_adapters.baton import Baton
-from refold_adapters.closings import Closings
+from refold_adapters.closings import Closings, ending_of
+from refold_adapters.endings import end_due_runs
 from refold_adapters.insisting import PAUSE_SECONDS_FIRST, apply_until_done
 from refold_adapters.live import Made
 from refold_adapters.ports import (
@@ -42,6 +43,9 @@ from refold_adapters.sessions import Session
 from refold_adapters.store_errors import StoreError
 from refold_adapters.tasks import Ended, Tasks, heartbeat_write, outcome_write
 from refold_adapters.worker_options import POLL_SECONDS
+
+#: How often runs are looked for whose time is up.
+END_SECONDS = 1.0
 
 logger = logging.getLogger("refold.worker")
 
@@ -80,6 +84,7 @@ class Rounds:
         self.look, self.behind = True, False
         self._next_due: int | None = None
         self._polled = 0.0
+        self._ended = 0.0
 
     # A session --------------------------------------------------------------------------------------------------------
 
@@ -176,6 +181,7 @@ class Rounds:
                 self._claim()
             self._commit_round()
             self._runs.evict()
+            self._end_due_runs()
             self._retention.sweep_if_due()
         except StoreError as error:
             self._pause(error)
@@ -186,6 +192,18 @@ class Rounds:
         if now - self._polled >= POLL_SECONDS:
             self._polled = now
             self.look = self.look or self._due() or self._store.changed_elsewhere()
+
+    def _end_due_runs(self) -> None:
+        """Every so often, and after a run was closed that wants others to be ended: end those that are to end, of whatever queue."""
+        now = time.monotonic()
+        if (now - self._ended < END_SECONDS and not self._runs.ends_others) or self.draining.is_set():
+            return
+        self._ended = now
+        self._runs.ends_others = False
+        for row in end_due_runs(self._store):
+            self._runs.ended_elsewhere(row.run_id)
+            if (ending := ending_of(row)) is not None:
+                self._closings.settle(ending)
 
     def _due(self) -> bool:
         due = self._store.next_due_at(self._queues, self._session.token, self._runs.builds.served)

@@ -13,26 +13,22 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from itertools import count
 
 import attrs
 
-from refold import Execution, RefoldError, Turn
+from refold import RefoldError, Turn
 from refold.codec import encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled
 from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
-from refold_adapters.acceptances import accept_write, acceptance, undelivered_events
+from refold_adapters.acceptances import accept_write, acceptance
 from refold_adapters.closings import Closings, Ending
-from refold_adapters.fast_codec import event_decoder
+from refold_adapters.endings import ends_others
 from refold_adapters.live import REDOS_MAX, TAKEOVERS_MAX, Leftover, LiveRun, Made
-from refold_adapters.loading import load
 from refold_adapters.looking_after import begin_local, look_after, need_known_activities
-from refold_adapters.other_runs import others_of
 from refold_adapters.parking import parking
 from refold_adapters.ports import (
     Closed,
     Committed,
-    CommitTurn,
     ConsumeMessages,
     CreateRun,
     Exists,
@@ -45,12 +41,12 @@ from refold_adapters.ports import (
     Unseen,
     Write,
 )
-from refold_adapters.properties import properties_with
 from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.task_ends import CHECK
 from refold_adapters.tasks import Ended, Tasks, outcome_write
-from refold_adapters.turn_writes import commit_of, is_local, task_queue_of
+from refold_adapters.turn_making import TurnMaker
+from refold_adapters.turn_writes import is_local, task_queue_of
 from refold_adapters.update_news import encode_refusal, news_in, refusal_of
 from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
 from refold_adapters.worker_options import Builds
@@ -79,11 +75,8 @@ class Runs:
         self._fail_unknown_types = fail_unknown_types
         self._on_ended = closings.settle
         self._on_update = closings.updates.tell
-        self._decode = event_decoder()
-        self.token = 0
+        self._maker = TurnMaker(store, registry, tasks, fail_unknown_types=fail_unknown_types)
         self.builds = Builds()
-        #: A session is never there twice, so with its token these make tokens of turns that are never there twice.
-        self._numbers = count(1)
         self._cache: OrderedDict[str, LiveRun] = OrderedDict()
         self._dirty: dict[str, LiveRun] = {}
         #: Runs whose type this worker does not know, and that it leaves to others.
@@ -96,6 +89,17 @@ class Runs:
         self.parked: list[Ending] = []
         #: The store may have work that this worker has put there itself.
         self.look_again = False
+        #: A run that was closed here wants others to be ended.
+        self.ends_others = False
+
+    @property
+    def token(self) -> int:
+        """The token of the session."""
+        return self._maker.token
+
+    @token.setter
+    def token(self, token: int) -> None:
+        self._maker.token = token
 
     # Work comes in --------------------------------------------------------------------------------------------------
 
@@ -103,6 +107,7 @@ class Runs:
         """A client of this process starts a run: its first turn is committed with it, and so is an update that comes too."""
         live = LiveRun(creation.run_id, creation.workflow_id, creation.workflow_type, creation.task_queue)
         live.creation = creation if creation.owner == self.token else attrs.evolve(creation, owner=self.token)
+        live.ends_at = creation.ends_at
         live.messages += [message for message, _ in messages]
         live.accepting += messages
         self._cache[live.run_id] = self._dirty[live.run_id] = live
@@ -126,6 +131,7 @@ class Runs:
         live = self._cache.get(row.run_id)
         if live is None:
             live = LiveRun(row.run_id, row.workflow_id, row.workflow_type, row.task_queue, ready.takeovers)
+            live.ends_at = row.ends_at
             self._cache[row.run_id] = live
         if live.is_closing:
             return
@@ -176,7 +182,7 @@ class Runs:
             if live.takeovers > TAKEOVERS_MAX:
                 raise poison(live)
             if live.execution is None:
-                live.execution = self._load(live)
+                live.execution = self._maker.load(live)
             live.choose()
             if not live.messages:
                 return None
@@ -191,70 +197,13 @@ class Runs:
             self._without_events(live, turn)
             return None
         claimed: dict[int, bool] = {}
-        commit = self._commit(live, turn, claimed=claimed)
+        commit = self._maker.commit(live, turn, claimed=claimed)
         if live.creation is None:
             return Made(live, turn, [commit], claimed)
         made = Made(live, turn, [live.creation, commit], claimed)
         if live.rest is not None and turn.closed is None:
-            self._make_second(made, live.execution)
+            self._maker.add_second(made, live.execution)
         return made
-
-    def _make_second(self, made: Made, execution: Execution) -> None:
-        """The update that comes with a start makes the second turn, in the same commit."""
-        live, rest = made.live, made.live.rest
-        assert rest is not None
-        update = rest.messages[0]
-        try:
-            turn = execution.turn(update, at=self._store.clock.now_us())
-            need_known_activities(self._registry, live, turn, every=self._fail_unknown_types)
-        except RefoldError:
-            # The first turn stands; the update is tried again by itself, after it.
-            complain(live, live.close())
-            return
-        if turn.events:
-            made.first, made.turn = made.turn, turn
-            made.writes.append(self._commit(live, turn, claimed=made.claimed))
-        elif turn.rejected is not None and isinstance(update, UpdateWorkflow):
-            made.refusal = refusal_of(update.update_id, turn.rejected)
-        live.take_next()
-
-    def _commit(
-        self,
-        live: LiveRun,
-        turn: Turn,
-        *,
-        claimed: dict[int, bool] | None = None,
-        late: Sequence[InboxMessage] = (),
-    ) -> CommitTurn:
-        def claim(event: ActivityTaskScheduled) -> bool:
-            if claimed is None:
-                return False
-            claimed[event.seq] = self._tasks.can_start(event, live.task_queue)
-            return claimed[event.seq]
-
-        assert live.execution is not None
-        others = others_of(turn, live.execution, late, live.task_queue)
-        return commit_of(
-            turn,
-            token=self.token,
-            run_id=live.run_id,
-            turn_token=f"{self.token:x}.{next(self._numbers):x}",
-            task_queue=live.task_queue,
-            claim=claim,
-            consumed=live.consumed,
-            finished=live.finished,
-            dropped=live.dropped,
-            undelivered=undelivered_events(turn, others.lost) if others.lost else (),
-            next=others.next,
-            relays=others.relays,
-            properties=properties_with(live, turn, self._store),
-        )
-
-    def _load(self, live: LiveRun) -> Execution:
-        turns = () if live.creation else self._store.read_turns(live.run_id)  # none before it is created
-        execution = load(self._registry.workflow(live.workflow_type), turns, self._decode, live.log_fields)
-        begin_local(self._tasks, live, execution.outstanding)
-        return execution
 
     def _without_events(self, live: LiveRun, turn: Turn) -> None:
         """Everything was heard before, or is an update that was refused: take it off the store without a turn."""
@@ -355,6 +304,7 @@ class Runs:
         assert closing is not None
         late = [] if live.rest is None else live.rest.accepting
         self.look_again = self.look_again or bool(made.commit.relays or made.commit.next)
+        self.ends_others = self.ends_others or ends_others(made.commit)
         live.rest = None
         live.begin_anew()
         self.drop(live)
@@ -404,7 +354,7 @@ class Runs:
             return
         live.consumed = [*live.consumed, *(inbox.message_id for inbox in unseen)]
         made.undelivered = [*made.undelivered, *unseen]
-        made.writes[-1] = self._commit(live, made.turn, late=made.undelivered)
+        made.writes[-1] = self._maker.commit(live, made.turn, late=made.undelivered)
         self.again.append(made)
 
     def _undo(self, made: Made) -> None:
@@ -428,6 +378,14 @@ class Runs:
                 return
             if run_id not in self._dirty:
                 self.drop(self._cache[run_id])
+
+    def ended_elsewhere(self, run_id: str) -> None:
+        """A run was ended without its code: forget it, if it is in memory, and let those who wait for an answer learn of it."""
+        live = self._cache.get(run_id)
+        if live is not None:
+            self.drop(live)
+            self._give_back(live, self.leftovers)
+        self._tasks.abandon(run_id)
 
     def drop_all(self) -> None:
         """Forget every run; what is only in memory becomes leftovers."""

@@ -58,16 +58,27 @@ def _plain_memo(memo: Mapping[str, Any] | None) -> dict[str, Plain] | None:
     )
 
 
+def end_of(start: StartWorkflow, at: int) -> int | None:
+    """When the time of a run is up that is started at ``at``: it counts from there, or else from the end of the start's delay."""
+    begins = at + (start.start_delay_us or 0)
+    limits = [start.execution_expires_at]
+    if start.execution_expires_at is None and start.execution_timeout_us is not None:
+        limits.append(begins + start.execution_timeout_us)
+    if start.run_timeout_us is not None:
+        limits.append(begins + start.run_timeout_us)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 @attrs.frozen(kw_only=True)
 class StartOptions:
     """The options of a start.
 
     ``id_reuse_policy`` says whether a *closed* run of the id allows another, ``id_conflict_policy`` what to do about an *open* one.
     A repeated ``request_id`` starts nothing new and gives the run that it started.  ``execution_timeout`` bounds the whole chain of
-    runs, ``run_timeout`` one of them, ``task_timeout`` one turn; ``retry_policy`` begins a new run after a failure.  ``start_delay``
-    keeps the first turn back, unless a message comes first.  ``memo`` and ``search_attributes`` describe the run to those who list
-    runs, ``headers`` go along unread, ``build_id`` pins it to workers of that build.  ``start_signal`` is a signal and its payload,
-    delivered in the commit that starts the run, or else to the run that is open.
+    runs, ``run_timeout`` one of them, ``task_timeout`` one turn; ``retry_policy`` begins a new run after a failure.  ``start_delay`` keeps
+    the first turn back, unless another start's signal or update, or a request to cancel, comes first.  ``memo`` and ``search_attributes``
+    describe the run to those who list runs, ``headers`` go along unread, ``build_id`` pins it to workers of that build.  ``start_signal``
+    is a signal and its payload, delivered in the commit that starts the run, or else to the run that is open.
     """
 
     id: str
@@ -113,6 +124,7 @@ class StartOptions:
         """What creates a run (still without its message) for the session ``owner``, and the message."""
         run_id = str(uuid4())
         delay_us = microseconds(self.start_delay, "start_delay", zero=True) or None
+        lasts = microseconds(self.execution_timeout, "execution_timeout")
         search_attributes = plain_search_attributes(self.search_attributes)
         message = StartWorkflow(
             workflow_id=self.id,
@@ -123,10 +135,11 @@ class StartOptions:
             identity=identity,
             request_id=self.request_id or run_id,
             build_id=self.build_id,
-            execution_timeout_us=microseconds(self.execution_timeout, "execution_timeout"),
+            execution_timeout_us=lasts,
             run_timeout_us=microseconds(self.run_timeout, "run_timeout"),
             task_timeout_us=microseconds(self.task_timeout, "task_timeout"),
             start_delay_us=delay_us,
+            execution_expires_at=None if lasts is None else now + (delay_us or 0) + lasts,
             retry_policy=None if self.retry_policy is None else self.retry_policy.to_plain(),
             memo=_plain_memo(self.memo),
             search_attributes=search_attributes or None,
@@ -144,6 +157,7 @@ class StartOptions:
             ready_at=0 if delay_us is None else now + delay_us,
             build_id=self.build_id,
             properties=properties_of(message.memo, message.search_attributes),
+            ends_at=end_of(message, now),
         )
         return creation, message
 

@@ -139,10 +139,11 @@ def commit_of(
     next: NextRun | None = None,
     relays: Sequence[Relay] = (),
     properties: Properties | None = None,
+    ends_at: int | None = None,
 ) -> CommitTurn:
     """The write that appends ``turn``; ``claim`` says which new activity tasks the committing session runs at once.
 
-    ``undelivered`` are events behind the terminal event of a closing turn; ``next`` and ``relays`` are what it does to other runs.
+    ``undelivered`` follow the terminal event; ``next`` and ``relays`` are for other runs; ``ends_at`` is a limit fixed at the start.
     """
     lines: list[bytes] = []
     closing: Closing | None = None
@@ -152,8 +153,7 @@ def commit_of(
     removed_timers: list[int] = []
     asked = dict.fromkeys([command.event_id for command in turn.commands])
     for event in (*turn.events, *undelivered) if undelivered else turn.events:
-        line = encode_event(event)
-        lines.append(line)
+        lines.append(line := encode_event(event))
         match event:
             case ActivityTaskScheduled() if event.event_id in asked:
                 if event.options:
@@ -165,7 +165,7 @@ def commit_of(
             case TimerStarted() if event.event_id in asked:
                 timers.append((event.seq, event.fire_at))
             case WorkflowExecutionStarted() if (deadline := deadline_of(event)) is not None:
-                timers.append((DEADLINE, deadline))
+                timers.append((DEADLINE, min(deadline, ends_at or deadline)))
             case TimerFired() | TimerCanceled() if event.external or event.event_id in asked:
                 removed_timers.append(event.seq)
             case ActivityTaskCancelRequested() if event.event_id in asked:

@@ -13,6 +13,7 @@ from refold import (
     SearchAttributeKey,
     Signal,
     TerminatedError,
+    Update,
     Workflow,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -47,6 +48,15 @@ def greet(greeting: str = "hello") -> Workflow[str]:
 def done() -> Workflow[str]:
     yield from ()
     return "done"
+
+
+renamed = Update("renamed", str, result_type=str)
+
+
+@workflow
+def updated() -> Workflow[None]:
+    yield from renamed.handle(lambda name: f"now {name}")
+    yield from name_of.receive()
 
 
 def started(events: Sequence[HistoryEvent]) -> WorkflowExecutionStarted:
@@ -196,10 +206,43 @@ def test_a_delayed_start_makes_its_first_turn_when_it_is_due(
     assert 3600 * SECOND == started(handle.history()).start_delay_us
 
 
-def test_a_signal_wakes_a_run_whose_start_is_delayed(make_engine: MakeEngine) -> None:
+HOUR = timedelta(hours=1)
+
+
+def test_a_signal_with_another_start_ends_the_delay_of_a_start(make_engine: MakeEngine) -> None:
     engine = make_engine(workflows=[greet])
-    handle = engine.signal_with_start(
-        greet, id="g", signal=name_of, payload="Ada", start_delay=timedelta(hours=1)
-    )
+    engine.start(greet, id="g", start_delay=HOUR)
+    handle = engine.signal_with_start(greet, id="g", signal=name_of, payload="Ada", start_delay=HOUR)
 
     assert "hello Ada" == handle.result(timeout=SOON)
+
+
+def test_an_update_with_another_start_ends_the_delay_of_a_start(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[updated])
+    engine.start(updated, id="u", start_delay=HOUR)
+    update = engine.update_with_start(updated, id="u", update=renamed, payload="Ada")
+
+    assert "now Ada" == update.result(timeout=SOON)
+
+
+def test_other_messages_wait_with_a_delayed_start(make_engine: MakeEngine, clock: ManualClock) -> None:
+    engine = make_engine(workflows=[greet])
+    first = engine.signal_with_start(greet, id="g-1", signal=name_of, payload="Ada", start_delay=HOUR)
+    second = engine.start(greet, id="g-2", start_delay=HOUR)
+    second.signal(name_of, "Bob")
+    clock.advance(3599 * SECOND)
+    waiting = [engine.row(f"g-{number}", None).turn for number in (1, 2)]
+    clock.advance(SECOND)
+
+    assert ["hello Ada", "hello Bob"] == [each.result(timeout=SOON) for each in (first, second)]
+    assert [0, 0] == waiting
+
+
+def test_a_request_to_cancel_ends_the_delay_of_a_start(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[greet])
+    handle = engine.start(greet, id="g", start_delay=HOUR)
+    handle.cancel("no longer wanted")
+    with pytest.raises(WorkflowFailedError):
+        handle.result(timeout=SOON)
+
+    assert RunStatus.CANCELED is engine.row("g", None).status

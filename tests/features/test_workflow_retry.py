@@ -6,8 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from refold import ApplicationError, RetryPolicy, Signal, TimeoutError, Workflow, info, sleep, workflow
-from refold_adapters import ManualClock, RunStatus, WorkflowFailedError
+from refold import (
+    ApplicationError,
+    RetryPolicy,
+    Signal,
+    TimeoutError,
+    Workflow,
+    continue_as_new,
+    info,
+    sleep,
+    workflow,
+)
+from refold_adapters import Engine, ManualClock, RunStatus, WorkflowFailedError
 from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by, kinds
 
 go = Signal("go")
@@ -33,7 +43,18 @@ def slow() -> Workflow[str]:
     return "at last"
 
 
-WORKFLOWS = [succeeds_at, waiting, slow]
+@workflow
+def second_time_lucky(follows: str) -> Workflow[str]:
+    who = yield from info()
+    if who.continued_run_id is None:
+        if follows == "retry":
+            raise ApplicationError("not yet", type="Early")
+        yield from continue_as_new(follows, backoff_start_interval=timedelta(minutes=1))
+    yield from go.receive()
+    return "gone"
+
+
+WORKFLOWS = [succeeds_at, waiting, slow, second_time_lucky]
 
 
 def policy(**options: object) -> dict[str, object]:
@@ -124,11 +145,46 @@ def test_a_delayed_start_waits_for_its_time(make_engine: MakeEngine, clock: Manu
     assert 1 == handle.result(timeout=SOON)[0]
 
 
-def test_a_message_ends_the_delay_of_a_start(make_engine: MakeEngine):
+def until_the_second_run(engine: Engine, workflow_id: str) -> str:
+    """Wait until the run that follows the first is there; its id."""
+    while len(runs := list(engine.list(workflow_id=workflow_id))) < 2:
+        pass
+    return next(run.run_id for run in runs if run.status is RunStatus.RUNNING)
+
+
+@pytest.mark.parametrize("with_start", [False, True], ids=["signal", "signal with start"])
+@pytest.mark.parametrize("follows", ["retry", "continue as new"])
+def test_a_signal_waits_with_a_run_that_follows_another_after_a_backoff(
+    make_engine: MakeEngine, clock: ManualClock, follows: str, with_start: bool
+):
     engine = make_engine(workflows=WORKFLOWS)
-    handle = begin(engine, waiting, id="wf", start_delay_us=60 * SECOND)
-    handle.signal(go)
+    retry = RetryPolicy(initial_interval=timedelta(minutes=1), maximum_attempts=2)
+    handle = engine.start(
+        second_time_lucky, follows, id="wf", retry_policy=retry if follows == "retry" else None
+    )
+    second = until_the_second_run(engine, "wf")
+    if with_start:
+        engine.signal_with_start(second_time_lucky, follows, id="wf", signal=go)
+    else:
+        handle.signal(go)
+    clock.advance(59 * SECOND)
+    before = (engine.row("wf", second).turn, len(engine.store.list_inbox(second)))
+    clock.advance(SECOND)
+
     assert "gone" == handle.result(timeout=SOON)
+    assert (0, 2) == before
+
+
+def test_a_request_to_cancel_ends_the_backoff_of_a_retry(make_engine: MakeEngine):
+    engine = make_engine(workflows=WORKFLOWS)
+    retry = RetryPolicy(initial_interval=timedelta(minutes=1), maximum_attempts=2)
+    handle = engine.start(second_time_lucky, "retry", id="wf", retry_policy=retry)
+    until_the_second_run(engine, "wf")
+    handle.cancel()
+    with pytest.raises(WorkflowFailedError):
+        handle.result(timeout=SOON)
+
+    assert RunStatus.CANCELED is engine.row("wf", None).status
 
 
 def test_the_time_of_a_run_is_no_timer_that_it_waits_for(make_engine: MakeEngine):

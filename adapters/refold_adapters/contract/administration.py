@@ -117,13 +117,13 @@ class AdministrationContract(StoreHarness):
         assert [b"start", b"pause", b"resume"] == [message.data for message in ready.messages]
 
     def test_a_start_that_is_delayed_stays_so_when_its_run_was_paused_and_resumed(self) -> None:
-        """A message wakes it, as ever."""
+        """A message that wakes it does so, as ever."""
         token = self.session()
         self.one(evolve(new_run(), ready_at=START + 5 * SECOND))
         for paused in (True, False):
             assert Done() == self.one(ChangeRun(run_id="run-1", message=b"change", paused=paused))
         assert ([], START + 5 * SECOND) == (self.claimed_ids(token), self.store.next_due_at(("orders",)))
-        accepted_id(self.send(b"hello"))
+        accepted_id(self.one(AcceptMessage(workflow_id="wf-run-1", data=b"hello", wakes=True)))
         assert ["run-1"] == self.claimed_ids(token)
 
     def test_a_first_turn_that_is_under_way_when_its_run_is_paused_is_refused(self) -> None:

@@ -114,11 +114,22 @@ class ClaimContract(StoreHarness):
         self.clock.advance(1)
         assert ["run-1"] == self.claimed_ids(token)
 
-    def test_a_message_ends_the_delay_of_a_start(self) -> None:
-        """Both are given, in order."""
+    def test_a_message_waits_with_the_delayed_start_of_its_run(self) -> None:
+        """Both are given then, in order."""
         token = self.session()
         self.one(evolve(new_run(), ready_at=self.clock.now_us() + SECOND))
         self.send(b"signal")
+        assert [] == self.claim(token)
+        assert self.clock.now_us() + SECOND == self.store.next_due_at((QUEUE,))
+        self.clock.advance(SECOND)
+        (ready,) = self.claim(token)
+        assert [InboxMessage(1, b"start"), InboxMessage(2, b"signal")] == list(ready.messages)
+
+    def test_a_message_that_wakes_its_run_ends_the_delay_of_its_start(self) -> None:
+        """Both are given at once, in order."""
+        token = self.session()
+        self.one(evolve(new_run(), ready_at=self.clock.now_us() + SECOND))
+        self.one(AcceptMessage(workflow_id="wf-run-1", data=b"signal", wakes=True))
         (ready,) = self.claim(token)
         assert [InboxMessage(1, b"start"), InboxMessage(2, b"signal")] == list(ready.messages)
 

@@ -7,6 +7,7 @@ from attrs import evolve
 from refold_adapters.contract.base import QUEUE, SECOND, StoreHarness, first_turn, new_run, turn
 from refold_adapters.contract.turns import COMPLETED
 from refold_adapters.ports import (
+    AcceptMessage,
     Closing,
     Committed,
     Created,
@@ -236,3 +237,21 @@ class RunContract(StoreHarness):
         self.begin(mine)
         assert Done() == self.one(ReleaseRuns(token=other, run_ids=("run-1",)))
         assert mine == self.row().owner
+
+    def test_a_run_whose_time_is_up_is_listed_until_it_is_closed(self) -> None:
+        """Whoever owns it, or nobody; also where it is parked; the longest overdue first."""
+        now = self.clock.now_us()
+        for number, seconds in ((1, 2), (2, 1), (3, 3)):
+            self.one(evolve(new_run(f"run-{number}"), ends_at=now + seconds * SECOND))
+        self.create("run-4")
+        assert [] == self.store.list_ending(9)
+        self.clock.advance(2 * SECOND)
+        token = self.session()
+        assert ["run-1", "run-2", "run-3", "run-4"] == sorted(self.claimed_ids(token))
+        self.park(token, "run-2")
+        assert ["run-2", "run-1"] == [row.run_id for row in self.store.list_ending(9)]
+        assert [now + SECOND] == [row.ends_at for row in self.store.list_ending(1)]
+        self.close("run-2", RunStatus.TIMED_OUT)
+        assert ["run-1"] == [row.run_id for row in self.store.list_ending(9)]
+        self.one(AcceptMessage(workflow_id="wf-run-4", data=b"terminate", ends=True))
+        assert ["run-1", "run-4"] == [row.run_id for row in self.store.list_ending(9)]

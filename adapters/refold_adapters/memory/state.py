@@ -40,6 +40,9 @@ class Run:
     started_at: int
     owner: int
     build_id: str | None = None
+    ends_at: int | None = None
+    #: Where it stands among those that are to be ended.
+    listed_end: int | None = None
     #: The run that its chain began with.
     first_run_id: str = ""
     status: RunStatus = RunStatus.RUNNING
@@ -90,6 +93,7 @@ class Run:
             memo=self.properties.memo,
             search_attributes=self.properties.search_attributes,
             first_run_id=self.first_run_id,
+            ends_at=self.ends_at,
         )
 
     @property
@@ -152,6 +156,8 @@ class State:
         self.last_order = 0
         #: ``(ready_at, order)`` of the runs that have, or will have, work.
         self.ready: Agenda[tuple[int, int]] = Agenda()
+        #: ``(ends_at, order)`` of the open runs that have a time limit.
+        self.ending: Agenda[tuple[int, int]] = Agenda()
         #: ``(visible_at, order, seq)`` of the tasks that no session holds.
         self.idle: Agenda[tuple[int, int, int]] = Agenda()
         #: Grows with every change, so that a commit that changed nothing can be told.
@@ -200,6 +206,12 @@ class State:
             run.ready_at = run.timers.get(DEADLINE) if run.paused_at is not None else run.earliest_work()
         if run.ready_at is not None:
             self.ready.add((run.ready_at, run.order))
+        if run.ends_at != run.listed_end:
+            if run.listed_end is not None:
+                self.ending.remove((run.listed_end, run.order))
+            if run.ends_at is not None:
+                self.ending.add((run.ends_at, run.order))
+            run.listed_end = run.ends_at
 
     def pause(self, run: Run, at: int | None) -> None:
         """It is paused since then, or no more."""

@@ -87,6 +87,13 @@ class MemoryStore:
             runs.sort(key=lambda run: (run.started_at, run.run_id), reverse=True)
             return [run.row() for run in runs[: max(0, filter.limit)]]
 
+    def list_ending(self, limit: int) -> list[RunRow]:
+        """Open runs whose time is up, the longest overdue first."""
+        with self._lock:
+            state = self._open_state()
+            due = list(state.ending.until(self._clock.now_us()))[: max(0, limit)]
+            return [state.created[order].row() for _, order in due]
+
     def count_runs(self, filter: RunFilter) -> int:
         """How many runs match."""
         with self._lock:

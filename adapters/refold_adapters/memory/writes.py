@@ -98,6 +98,7 @@ def new_run(state: State, now: int, write: ports.CreateRun) -> Run:
         started_at=now,
         owner=write.owner,
         build_id=write.build_id or None,
+        ends_at=write.ends_at,
         properties=write.properties or ports.Properties(),
         first_run_id=write.first_run_id or write.run_id,
     )
@@ -118,7 +119,11 @@ def accept_message(state: State, now: int, write: ports.AcceptMessage) -> Outcom
         return ports.Closed(run.run_id, run.status)
     if write.request_id and any(message.request_id == write.request_id for message in run.inbox.values()):
         return ports.Accepted(run.run_id, None)
-    number = run.put_message(now, write.data, write.request_id)
+    first = None if run.turns or write.wakes else run.inbox.get(1)
+    ready_at = now if first is None else max(now, first.ready_at)
+    number = run.put_message(ready_at, write.data, write.request_id)
+    if write.ends:
+        run.ends_at = now
     state.settle(run)
     return ports.Accepted(run.run_id, number)
 
@@ -298,6 +303,7 @@ def _close(state: State, run: Run, now: int, closing: ports.Closing) -> None:
     run.owner = 0
     unpark(run)
     state.pause(run, None)
+    run.ends_at = None
     run.inbox.clear()
     run.timers.clear()
     run.due.clear()

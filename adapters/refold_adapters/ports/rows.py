@@ -62,6 +62,8 @@ class RunRow(Value):
     search_attributes: bytes | None = None
     #: The run that its chain of continue-as-new, retry and reset began with.
     first_run_id: str = ""
+    #: When whoever looks is to end it, whatever its code does; None where it has no time limit, and when it is closed.
+    ends_at: int | None = None
 
 
 @attrs.frozen(eq=False, repr=False)

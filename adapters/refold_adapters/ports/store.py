@@ -55,6 +55,10 @@ class Store(Protocol):
         """Runs, newest first."""
         ...
 
+    def list_ending(self, limit: int) -> list[RunRow]:
+        """Open runs whose time is up (``ends_at``), the longest overdue first: also those that are parked, paused or claimed by nobody."""
+        ...
+
     def count_runs(self, filter: RunFilter) -> int:
         """How many runs match (``limit`` and ``before`` aside)."""
         ...

@@ -51,7 +51,8 @@ class CreateRun(Value):
     workflow id has is ``Exists`` too.)  Both hold of a deleted run as long as its tombstone stands; otherwise it is as if it had
     never been.
     ``owner`` may name the session that will run it (0: none); ``Fenced`` if that session is gone.
-    ``ready_at`` is when its first turn is due, unless another message comes first; a time in the past means at once.
+    ``ready_at`` is when its first turn is due, unless a message that ``wakes`` it comes first; a time in the past means at once.
+    ``ends_at`` is when it is to be ended, whatever its code does, also where no session ever claims it: see ``Store.list_ending``.
     """
 
     run_id: str
@@ -70,6 +71,7 @@ class CreateRun(Value):
     properties: Properties | None = None
     #: The run that its chain of continue-as-new and retry began with; empty if it is the first itself.
     first_run_id: str = ""
+    ends_at: int | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -81,6 +83,8 @@ class AcceptMessage(Value):
     With ``first_run_id`` the run found must belong to the chain that began with that run, or it is ``NotFound``.
     With ``answers`` it is the answer to that command of ``run_id``: where that run is closed or gone and an open one stands for it
     (``CopyRun.stands_for``) up to that command, the message is for the open one.
+    A message to a run whose first turn is not due yet waits with it, unless it ``wakes`` the run.  One that ``ends`` its run makes it one
+    of ``Store.list_ending`` at once.
     """
 
     workflow_id: str
@@ -89,6 +93,8 @@ class AcceptMessage(Value):
     request_id: str = ""
     first_run_id: str | None = None
     answers: int | None = None
+    wakes: bool = False
+    ends: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -14,6 +14,7 @@ _COUNT = "UPDATE runs SET last_message = ? WHERE run_key = ?"
 # Apart from _COUNT because a column that is named is written to its indexes even where it keeps its value.
 _COUNT_AND_WAKE = "UPDATE runs SET last_message = ?, ready_at = ? WHERE run_key = ?"
 _DEADLINE = "SELECT fire_at FROM timers WHERE id = ?"
+_FIRST = "SELECT ready_at FROM inbox WHERE id = ?"
 _EARLIEST_WORK = """
     SELECT min(ready_at) FROM (
         SELECT min(ready_at) AS ready_at FROM inbox WHERE id BETWEEN ? AND ?
@@ -23,16 +24,32 @@ _EARLIEST_WORK = """
 """
 
 
-def accept(tx: Transaction, run: tuple[int, bool, int | None, int], data: bytes, request_id: str = "") -> int:
-    """Append a message and wake the run, given as key, held (parked or paused), ready_at and last_message; returns its id."""
+def accept(
+    tx: Transaction,
+    run: tuple[int, bool, int | None, int],
+    data: bytes,
+    request_id: str = "",
+    at: int | None = None,
+) -> int:
+    """Append a message that is work from ``at`` on, or at once, and wake the run for it; returns its id.
+
+    The run is given as key, held (parked or paused), ready_at and last_message.
+    """
     run_key, held, ready_at, last_message = run
+    at = tx.now if at is None else at
     message_id = last_message + 1
-    put_message(tx, run_key, message_id, ready_at=tx.now, data=data, request_id=request_id)
-    if held or (ready_at is not None and ready_at <= tx.now):
+    put_message(tx, run_key, message_id, ready_at=at, data=data, request_id=request_id)
+    if held or (ready_at is not None and ready_at <= at):
         tx.execute(_COUNT, (message_id, run_key))
     else:
-        tx.execute(_COUNT_AND_WAKE, (message_id, tx.now, run_key))
+        tx.execute(_COUNT_AND_WAKE, (message_id, at, run_key))
     return message_id
+
+
+def first_turn_at(tx: Transaction, run_key: int) -> int:
+    """When the first turn of a run that has had none is due, by its first message; now, where that is past."""
+    first = tx.execute(_FIRST, (row_id(run_key, 1),)).fetchone()
+    return tx.now if first is None else max(tx.now, first[0])
 
 
 def put_message(

@@ -35,6 +35,7 @@ _INBOX = "SELECT id, data FROM inbox WHERE id BETWEEN ? AND ? ORDER BY id"
 _SESSIONS = "SELECT token, identity, process, expires_at FROM sessions ORDER BY token"
 
 _NEWEST_FIRST = " ORDER BY started_at DESC, run_id DESC LIMIT ?"
+_ENDING = SELECT_RUNS + " WHERE ends_at <= ? ORDER BY ends_at, run_key LIMIT ?"
 _COUNT = "SELECT count(*) FROM runs"
 _KEYS = "SELECT run_key FROM runs"
 _BY_KEY = SELECT_RUNS + " WHERE run_key = ?"
@@ -71,6 +72,17 @@ def find_run(tx: Transaction, workflow_id: str, run_id: str | None) -> RunRow | 
         return None
     row = run_row(found)
     return row if workflow_id in ("", row.workflow_id) else None
+
+
+def list_ending(tx: Transaction, now: int, limit: int) -> list[RunRow]:
+    """Open runs whose time is up, the longest overdue first; corrupt rows are left out and logged."""
+    found: list[RunRow] = []
+    for values in tx.execute(_ENDING, (now, max(0, limit))).fetchall():
+        try:
+            found.append(run_row(values))
+        except StoreError as error:
+            skip_corrupt(error)
+    return found
 
 
 def list_runs(tx: Transaction, filter: RunFilter) -> list[RunRow]:

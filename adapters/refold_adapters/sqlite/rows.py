@@ -20,7 +20,7 @@ _log = logging.getLogger("refold")
 SELECT_RUNS = """
     SELECT run_id, workflow_id, workflow_type, task_queue, status, started_at, closed_at, turn, last_event_id, history_bytes,
         owner, parked, closing_event, nullif(build_id, ''), paused_at, parked_at, parked_kind, parked_line, memo, search_attributes,
-        first_run_id
+        first_run_id, ends_at
     FROM runs
 """
 #: Gives what ``task_row`` takes.  The key of a task's run is in the upper bits of its id: see ``schema``.
@@ -44,7 +44,7 @@ _NONE = type(None)
 _RUN_TYPES: tuple[tuple[type, ...], ...] = (
     *((str,), (str,), (str,), (str,), (str,), (int,), (int, _NONE), (int,), (int,), (int,), (int,)),
     *((bytes, _NONE), (bytes, _NONE), (str, _NONE), (int, _NONE), (int, _NONE), (str, _NONE), (str, _NONE)),
-    *((bytes, _NONE), (bytes, _NONE), (str,)),
+    *((bytes, _NONE), (bytes, _NONE), (str,), (int, _NONE)),
 )
 
 
@@ -88,6 +88,7 @@ def run_row(values: tuple[Any, ...]) -> RunRow:
         memo,
         search_attributes,
         first_run_id,
+        ends_at,
     ) = values
     return RunRow(
         run_id=run_id,
@@ -111,6 +112,7 @@ def run_row(values: tuple[Any, ...]) -> RunRow:
         memo=memo,
         search_attributes=search_attributes,
         first_run_id=first_run_id,
+        ends_at=ends_at,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
 from refold_adapters.sqlite.held import settle
-from refold_adapters.sqlite.inbox import accept, put_message, work_of
+from refold_adapters.sqlite.inbox import accept, first_turn_at, put_message, work_of
 from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.rows import status_of
 from refold_adapters.sqlite.schema import row_span
@@ -32,22 +32,22 @@ _GRAVE = "SELECT deleted_at FROM tombstones WHERE run_id = ? AND ? IN ('', workf
 _LATEST = "SELECT run_id, status FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1"
 _INSERT = """
     INSERT INTO runs (run_id, workflow_id, workflow_type, task_queue, request_id, status, started_at, turn, turn_token,
-        last_event_id, history_bytes, last_message, owner, takeovers, ready_at, build_id, first_run_id)
-    VALUES (?, ?, ?, ?, ?, 'RUNNING', ?, 0, '', 0, 0, ?, ?, 0, ?, ?, ?)
+        last_event_id, history_bytes, last_message, owner, takeovers, ready_at, build_id, first_run_id, ends_at)
+    VALUES (?, ?, ?, ?, ?, 'RUNNING', ?, 0, '', 0, 0, ?, ?, 0, ?, ?, ?, ?)
 """
 _RECEIVER = """
     SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message,
-        first_run_id
+        first_run_id, turn
     FROM runs WHERE run_id = ?
 """
 _LATEST_RECEIVER = """
     SELECT run_key, run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message,
-        first_run_id
+        first_run_id, turn
     FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1
 """
 _HEIR = """
     SELECT r.run_key, r.run_id, workflow_id, status, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message,
-        first_run_id
+        first_run_id, turn
     FROM heirs AS h JOIN runs AS r ON r.run_key = h.run_key
     WHERE h.run_id = ? AND last_seq >= ? AND status = 'RUNNING' ORDER BY r.run_key
 """
@@ -64,6 +64,7 @@ _UNPARK = """
     UPDATE runs SET parked = NULL, parked_at = NULL, parked_kind = NULL, parked_line = NULL, takeovers = 0, ready_at = ?
     WHERE run_key = ?
 """
+_END = "UPDATE runs SET ends_at = ? WHERE run_key = ?"
 _RELEASE = "UPDATE runs SET owner = 0 WHERE run_id = ? AND owner = ?"
 
 _RUNNING = RunStatus.RUNNING.value
@@ -112,7 +113,8 @@ def put_run(tx: Transaction, write: ports.CreateRun, ready_at: int | None, last_
     """Create the row of a run; returns its key."""
     identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
     chain = write.first_run_id or write.run_id
-    tx.execute(_INSERT, (*identity, tx.now, last_message, write.owner, ready_at, write.build_id or "", chain))
+    standing = (tx.now, last_message, write.owner, ready_at, write.build_id or "", chain, write.ends_at)
+    tx.execute(_INSERT, (*identity, *standing))
     run_key = tx.cursor.lastrowid
     assert run_key is not None
     if write.properties is not None:
@@ -132,14 +134,17 @@ def accept_message(tx: Transaction, write: ports.AcceptMessage) -> Outcome:
         return ports.NotFound(
             None if write.run_id is None else deleted_at(tx, write.run_id, write.workflow_id)
         )
-    run_key, run_id, workflow_id, status, parked, ready_at, last_message, first_run_id = row
+    run_key, run_id, workflow_id, status, parked, ready_at, last_message, first_run_id, turn = row
     if write.workflow_id not in ("", workflow_id) or write.first_run_id not in (None, first_run_id):
         return ports.NotFound()
     if status != _RUNNING:
         return ports.Closed(run_id, status_of(run_id, status))
     if write.request_id and tx.execute(_KNOWN_REQUEST, (write.request_id, *row_span(run_key))).fetchone()[0]:
         return ports.Accepted(run_id, None)
-    message_id = accept(tx, (run_key, parked, ready_at, last_message), write.data, write.request_id)
+    at = tx.now if turn or write.wakes else first_turn_at(tx, run_key)
+    message_id = accept(tx, (run_key, parked, ready_at, last_message), write.data, write.request_id, at)
+    if write.ends:
+        tx.execute(_END, (tx.now, run_key))
     return ports.Accepted(run_id, message_id)
 
 

@@ -92,7 +92,8 @@ TABLES = (
         held_type TEXT,
         held_queue TEXT,
         held_at INTEGER,
-        held_data BLOB
+        held_data BLOB,
+        ends_at INTEGER
     ) STRICT
     """,
     # Which run takes the answers to the commands of another one, up to which command.
@@ -108,6 +109,7 @@ TABLES = (
     "CREATE INDEX runs_by_start ON runs (started_at, run_id)",
     "CREATE INDEX runs_open ON runs (started_at, run_id) WHERE status = 'RUNNING'",
     "CREATE INDEX runs_parked ON runs (started_at, run_id) WHERE parked IS NOT NULL",
+    "CREATE INDEX runs_ending ON runs (ends_at, run_key) WHERE ends_at IS NOT NULL",
     "CREATE INDEX runs_ready ON runs (owner, task_queue, build_id, takeovers, ready_at) WHERE ready_at IS NOT NULL",
     """
     CREATE TABLE history (

@@ -80,6 +80,11 @@ class SqliteStore:
         """Runs, newest first; corrupt rows are left out and logged."""
         return self._open_file().read(lambda tx: reads.list_runs(tx, filter))
 
+    def list_ending(self, limit: int) -> list[RunRow]:
+        """Open runs whose time is up, the longest overdue first; corrupt rows are left out and logged."""
+        now = self._clock.now_us()
+        return self._open_file().read(lambda tx: reads.list_ending(tx, now, limit))
+
     def count_runs(self, filter: RunFilter) -> int:
         """How many runs match."""
         return self._open_file().read(lambda tx: reads.count_runs(tx, filter))

@@ -43,7 +43,7 @@ _MOVE = """
 _CLOSE = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
         status = ?, closed_at = ?, closing_event = ?, owner = 0, takeovers = 0, ready_at = NULL, parked = NULL, parked_at = NULL,
-        parked_kind = NULL, parked_line = NULL, paused_at = NULL,
+        parked_kind = NULL, parked_line = NULL, paused_at = NULL, ends_at = NULL,
         held_seq = NULL, held_type = NULL, held_queue = NULL, held_at = NULL, held_data = NULL
     WHERE run_key = ?
 """
