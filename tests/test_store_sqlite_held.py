@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -33,7 +34,7 @@ from refold_adapters.ports import (
 )
 from refold_adapters.sqlite import SqliteStore
 
-HELD = {"run_id": "run-1", "seq": 1, "attempt": 1}
+HELD: dict[str, Any] = {"run_id": "run-1", "seq": 1, "attempt": 1}
 SECOND = turn(1, "run-1", 2)
 
 #: Everything that says something of the task, or of who has it; session 1 has run and task.
