@@ -194,3 +194,30 @@ def test_the_time_of_a_run_is_no_timer_that_it_waits_for(make_engine: MakeEngine
         pass
     assert [0] == [seq for seq, _ in engine.store.list_timers(handle.run_id or "")]
     assert [] == list(handle.describe().pending_timers)
+
+
+def test_jitter_leaves_out_a_part_of_the_delay_before_the_next_run(
+    make_engine: MakeEngine, clock: ManualClock
+) -> None:
+    policy = RetryPolicy(initial_interval=timedelta(seconds=100), jitter=0.5, maximum_attempts=2)
+    engine = make_engine(workflows=[always_fails])
+    delays: list[int] = []
+    for name in ("a", "b", "c"):
+        began = clock.now_us()
+        handle = engine.start(always_fails, id=name, retry_policy=policy)
+        with pytest.raises(WorkflowFailedError):
+            handle.result(timeout=SOON, follow_runs=False)
+        due = engine.store.next_due_at(("default",))
+        assert due is not None
+        delays.append(due - began)
+        clock.set(due)
+        with pytest.raises(WorkflowFailedError):
+            handle.result(timeout=SOON)
+    assert all(50 * SECOND <= delay <= 100 * SECOND for delay in delays)
+    assert 3 == len(dict.fromkeys(delays))
+
+
+@workflow
+def always_fails() -> Workflow[None]:
+    raise ApplicationError("not yet")
+    yield
