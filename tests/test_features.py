@@ -17,7 +17,7 @@ ROWS = rows_of(PAGE.read_text("utf-8"))
 
 #: Folders whose tests go through a client and a worker; a test there that has one of the fixtures runs on every store.
 END_TO_END = ("tests/features/", "tests/runtime/")
-EACH_STORE = frozenset({"make_engine", "store", "place"})
+EACH_STORE = frozenset({"make_engine", "engine", "store", "place"})
 
 #: What is no feature of a store: the kernel and its packaging, what there is one kind of only, and the command line.
 OF_ONE_KIND = frozenset(

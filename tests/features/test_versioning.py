@@ -43,6 +43,19 @@ def test_a_run_that_is_moved_goes_on_under_the_other_build(make_engine: MakeEngi
     new.handle("built").result(timeout=SECONDS)
 
 
+def test_runs_that_upgrade_go_on_under_the_next_build_by_themselves(make_engine: MakeEngine) -> None:
+    options = {"workflows": [build_of], "versioning_behavior": VersioningBehavior.AUTO_UPGRADE}
+    old = make_engine(build_id="v1", **options)
+    handles = [old.start(build_of, id=f"built-{number}") for number in range(3)]
+    old.worker.shutdown()
+
+    new = make_engine(build_id="v2", **options)
+    for handle in handles:
+        new.handle(handle.workflow_id).signal(passes, "go")
+        assert new.handle(handle.workflow_id).result(timeout=SECONDS) is None
+    assert [2, 2, 2] == [handle.describe().run.turn for handle in handles]
+
+
 def test_a_worker_without_a_build_runs_what_is_pinned_to_none(make_engine: MakeEngine) -> None:
     upgrading = make_engine(
         workflows=[build_of], build_id="v1", versioning_behavior=VersioningBehavior.AUTO_UPGRADE
