@@ -12,15 +12,31 @@ import pytest
 from refold_adapters.cli.app import app
 from refold_adapters.cli.errors import CODES, Exit
 from refold_adapters.cli.selecting import selection_options
-from refold_adapters.cli.table import COMMANDS
+from refold_adapters.cli.table import ACTIVITY_SECTIONS, COMMANDS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "cli.md").read_text("utf-8")
 
 
+#: Every command by the words that name it; those of a group after the group.
+NAMES = [
+    name
+    for command in COMMANDS
+    for name in (
+        [command, *(f"activity {sub}" for group in ACTIVITY_SECTIONS.values() for sub in group)]
+        if command == "activity"
+        else [command]
+    )
+]
+
+
 def command_of(name: str) -> click.Command:
-    command = app.get_command(click.Context(app), name)
-    assert command is not None
-    return command
+    found: click.Command = app
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        command = found.get_command(click.Context(found), word)
+        assert command is not None
+        found = command
+    return found
 
 
 def section(title: str) -> str:
@@ -65,12 +81,18 @@ def _choose() -> None: ...
 CONDITIONS: list[click.Option] = list(reversed(_choose.__click_params__))  # type: ignore[attr-defined]
 
 
+def line_of(name: str) -> str:
+    first, _, second = name.partition(" ")
+    subs = {sub: entry for group in ACTIVITY_SECTIONS.values() for sub, entry in group.items()}
+    return (subs[second] if second else COMMANDS[first])[1]
+
+
 def takes_conditions(command: click.Command) -> bool:
     return any(option.name == "statuses" for option in options_of(command))
 
 
 def test_every_command_has_a_section_and_there_is_no_other() -> None:
-    assert list(COMMANDS) == re.findall(r"^### `refold ([\w-]+)`$", PAGE, re.MULTILINE)
+    assert NAMES == re.findall(r"^#{3,4} `refold ([\w -]+)`$", PAGE, re.MULTILINE)
 
 
 def test_the_options_of_all_commands_are_told_once() -> None:
@@ -83,7 +105,7 @@ def test_the_conditions_on_runs_are_told_once() -> None:
     assert rows_of(CONDITIONS, app) == rows_in(section("Conditions on runs"))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_section_of_a_command_has_its_usage_its_purpose_and_its_options(name: str) -> None:
     command = command_of(name)
     text = section(f"`refold {name}`")
@@ -97,7 +119,7 @@ def test_the_section_of_a_command_has_its_usage_its_purpose_and_its_options(name
     assert takes_conditions(command) == ("[conditions](#conditions-on-runs)" in text)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_command_says_whether_it_takes_modules(name: str) -> None:
     takes = any(option.name == "module" for option in options_of(command_of(name)))
     listed = re.findall(
@@ -107,13 +129,13 @@ def test_a_command_says_whether_it_takes_modules(name: str) -> None:
     assert takes == (name in listed)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_command_has_the_common_options_and_the_line_of_the_table(name: str) -> None:
     command = command_of(name)
 
     assert {"store", "output", "traceback"} <= {option.name for option in options_of(command)}
-    assert name == command.name
-    assert COMMANDS[name][1].endswith(".")
+    assert name.rsplit(maxsplit=1)[-1] == command.name
+    assert line_of(name).endswith(".")
 
 
 def test_every_exit_code_is_told() -> None:

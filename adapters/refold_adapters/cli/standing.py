@@ -11,14 +11,14 @@ from typing import Any
 import attrs
 
 from refold import Waiting
-from refold.codec import decode_failure
+from refold_adapters.cli.pending import task_record, worker_of
 from refold_adapters.cli.selecting import run_record
-from refold_adapters.cli.texts import counted, duration, failure_line, moment, moment_exact
+from refold_adapters.cli.texts import counted, duration, moment, moment_exact
 from refold_adapters.client import Client
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.handles import WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
-from refold_adapters.ports import SessionRow, TaskRow
+from refold_adapters.ports import SessionRow
 from refold_adapters.sessions import process_is_gone
 
 _STEPS_SHOWN = 3
@@ -42,7 +42,7 @@ class Standing:
 
     def worker_of(self, token: int) -> str:
         """Who holds a run or a task."""
-        return next((row.identity for row in self.sessions if row.token == token), "")
+        return worker_of(token, self.sessions)
 
 
 def standing_of(client: Client, handle: WorkflowHandle[Any]) -> Standing:
@@ -105,25 +105,6 @@ def _waits(standing: Standing) -> str:
     )
 
 
-def task_state(standing: Standing, task: TaskRow) -> str:
-    """What becomes of an activity next."""
-    if task.cancel_requested:
-        return f"asked to stop, attempt {task.attempt}"
-    if task.owner:
-        ran = "" if task.started_at is None else f" for {duration(standing.now_us - task.started_at)}"
-        return (
-            f"attempt {task.attempt} runs{ran} on {standing.worker_of(task.owner) or 'a worker that is gone'}"
-        )
-    if task.visible_at > standing.now_us:
-        return f"attempt {task.attempt} in {duration(task.visible_at - standing.now_us)}"
-    return f"attempt {task.attempt} waits for a worker of queue {task.task_queue!r}"
-
-
-def last_failure(task: TaskRow) -> str:
-    """How the last attempt failed, in one line."""
-    return "" if task.last_failure is None else failure_line(decode_failure(task.last_failure))
-
-
 def standing_record(standing: Standing) -> dict[str, Any]:
     """All of it as plain data."""
     description = standing.description
@@ -133,7 +114,9 @@ def standing_record(standing: Standing) -> dict[str, Any]:
         "last_event_at": moment_exact(standing.last_event_at),
         "worker": standing.worker_of(description.run.owner) or None,
         "pending_messages": description.pending_messages,
-        "pending_activities": [_task_record(standing, task) for task in description.pending_activities],
+        "pending_activities": [
+            task_record(task, standing.now_us, standing.sessions) for task in description.pending_activities
+        ],
         "pending_timers": [
             {"seq": seq, "fire_at": moment_exact(fire_at)} for seq, fire_at in description.pending_timers
         ],
@@ -141,22 +124,6 @@ def standing_record(standing: Standing) -> dict[str, Any]:
         if description.waiting is None
         else [waiting_record(one) for one in description.waiting],
         "workers_at_work": len(standing.live_sessions),
-    }
-
-
-def _task_record(standing: Standing, task: TaskRow) -> dict[str, Any]:
-    return {
-        "seq": task.seq,
-        "activity_type": task.activity_type,
-        "task_queue": task.task_queue,
-        "attempt": task.attempt,
-        "state": task_state(standing, task),
-        "scheduled_at": moment_exact(task.scheduled_at),
-        "started_at": moment_exact(task.started_at),
-        "next_attempt_at": None if task.owner else moment_exact(task.visible_at),
-        "cancel_requested": task.cancel_requested,
-        "worker": standing.worker_of(task.owner) or None,
-        "last_failure": last_failure(task) or None,
     }
 
 

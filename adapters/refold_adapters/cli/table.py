@@ -45,10 +45,37 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "update-options": ("update_options", "Move runs to another build of their code."),
             "delete": ("delete", "Remove runs with their histories."),
         },
+        "Operate activities": {
+            "activity": ("activity", "List, complete, pause and change activities."),
+        },
         "Histories and checks": {
             "export": ("export", "Write histories to files, one a run."),
             "replay": ("replay", "Replay histories against today's code."),
             "doctor": ("doctor", "Check this installation and the store."),
+        },
+    }
+)
+
+#: The commands of ``refold activity``.
+ACTIVITY_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
+    {
+        "Look": {
+            "list": (
+                "activity_looking:list_activities",
+                "List open activities, those of the newest runs first.",
+            ),
+            "describe": ("activity_looking:describe", "Say how an activity stands."),
+        },
+        "Give an outcome": {
+            "complete": ("activity_outcomes:complete", "Complete an activity with a result."),
+            "fail": ("activity_outcomes:fail", "Fail an attempt of an activity."),
+            "heartbeat": ("activity_outcomes:heartbeat", "Say that an attempt is alive."),
+        },
+        "Operate": {
+            "pause": ("activity_operations:pause", "Begin no attempt of an activity."),
+            "unpause": ("activity_operations:unpause", "Let a paused activity go on."),
+            "reset": ("activity_operations:reset", "Begin an activity at its first attempt."),
+            "update-options": ("activity_operations:update_options", "Change options of an activity."),
         },
     }
 )

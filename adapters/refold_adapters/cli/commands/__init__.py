@@ -1,1 +1,1 @@
-"""The commands, one a module, each as ``command``."""
+"""The commands, one a module as ``command``; those of ``activity`` by what they are for."""

@@ -69,8 +69,8 @@ def _print(standing: Standing) -> None:
 
 
 def _print_pending(standing: Standing) -> None:
+    from refold_adapters.cli.pending import last_failure, task_state
     from refold_adapters.cli.printing import Column, print_table
-    from refold_adapters.cli.standing import last_failure, task_state
     from refold_adapters.cli.texts import duration, moment
 
     description, now = standing.description, standing.now_us
@@ -89,7 +89,7 @@ def _print_pending(standing: Standing) -> None:
                     str(task.seq),
                     task.activity_type,
                     f"{moment(task.scheduled_at)} ({duration(now - task.scheduled_at)})",
-                    task_state(standing, task),
+                    task_state(task, now, standing.sessions),
                     last_failure(task),
                 ]
                 for task in description.pending_activities

@@ -61,6 +61,8 @@ def command(
     result again.  Runs of the same code that an earlier process left behind are worked on too.  Arguments are JSON, or @FILE (@- for
     stdin) with JSON in it.
     """
+    from refold import WorkflowIDReusePolicy
+
     return _run(
         settings_of(context),
         target=target,
@@ -68,9 +70,12 @@ def command(
         workflow_id=workflow_id,
         task_queue=task_queue,
         timeout=timeout,
-        reuse=id_reuse_policy,
         log_level=log_level,
-        properties=properties_of(typed),
+        keywords={
+            **properties_of(typed),
+            "task_queue": task_queue,
+            "id_reuse_policy": WorkflowIDReusePolicy(id_reuse_policy.upper()),
+        },
     )
 
 
@@ -82,11 +87,9 @@ def _run(
     workflow_id: str | None,
     task_queue: str,
     timeout: timedelta | None,
-    reuse: str,
     log_level: str,
-    properties: StartKeywords,
+    keywords: StartKeywords,
 ) -> int:
-    from refold import WorkflowIDReusePolicy
     from refold.ids import checked_id
     from refold_adapters.cli.errors import Exit
     from refold_adapters.cli.logs import log_to_stderr
@@ -112,15 +115,7 @@ def _run(
         if before is not None and before.closed_at is None:
             handle = engine.handle(workflow_id, before.run_id)
         else:
-            policy = WorkflowIDReusePolicy(reuse.upper())
-            handle = engine.attach(
-                definition,
-                *values,
-                id=workflow_id,
-                task_queue=task_queue,
-                id_reuse_policy=policy,
-                **properties,
-            )
+            handle = engine.attach(definition, *values, id=workflow_id, **keywords)
         if not named:
             say(f"workflow id: {workflow_id}")
         need_type(engine, handle, definition.name)

@@ -1,0 +1,80 @@
+"""``refold activity pause``, ``unpause``, ``reset`` and ``update-options``: what becomes of an activity next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from refold_adapters.cli.activities import activity_options, opened_activity, say_done
+from refold_adapters.cli.params import DURATION
+from refold_adapters.cli.retrying import retry_options, retry_policy_of
+from refold_adapters.cli.settings import common_options
+
+_TIMEOUTS = (
+    "schedule_to_close_timeout",
+    "schedule_to_start_timeout",
+    "start_to_close_timeout",
+    "heartbeat_timeout",
+)
+
+
+@click.command("pause")
+@activity_options
+@common_options
+@click.pass_context
+def pause(context: click.Context, /, **typed: Any) -> None:
+    """Begin no attempt of an activity until it is unpaused; one that runs goes on."""
+    with opened_activity(context, typed) as (_, activity):
+        activity.pause()
+        say_done(context, activity, "paused")
+
+
+@click.command("unpause")
+@activity_options
+@common_options
+@click.pass_context
+def unpause(context: click.Context, /, **typed: Any) -> None:
+    """Let a paused activity go on, at once."""
+    with opened_activity(context, typed) as (_, activity):
+        activity.unpause()
+        say_done(context, activity, "unpaused")
+
+
+@click.command("reset")
+@activity_options
+@click.option("--forget-heartbeat", is_flag=True, help="Give the next attempt no heartbeat details.")
+@common_options
+@click.pass_context
+def reset(context: click.Context, /, *, forget_heartbeat: bool, **typed: Any) -> None:
+    """Forget the attempts so far: the next one is the first again, and begins at once; one that runs goes on."""
+    with opened_activity(context, typed) as (_, activity):
+        activity.reset(forget_heartbeat=forget_heartbeat)
+        say_done(context, activity, "reset")
+
+
+@click.command("update-options")
+@activity_options
+@click.option("--task-queue", metavar="QUEUE", help="Task queue of its workers.")
+@click.option("--schedule-to-close-timeout", type=DURATION, help="How long all attempts may take.")
+@click.option("--schedule-to-start-timeout", type=DURATION, help="How long it may wait for a worker.")
+@click.option("--start-to-close-timeout", type=DURATION, help="How long one attempt may take.")
+@click.option("--heartbeat-timeout", type=DURATION, help="How long an attempt may be silent.")
+@retry_options
+@common_options
+@click.pass_context
+def update_options(context: click.Context, /, *, task_queue: str | None, **typed: Any) -> None:
+    """Change options of one activity, from its next attempt on; what is left out stays as it is."""
+    from refold_adapters.task_ends import options_of
+
+    changes: dict[str, Any] = {name: typed[name] for name in _TIMEOUTS if typed[name] is not None}
+    if task_queue is not None:
+        changes["task_queue"] = task_queue
+    with opened_activity(context, typed) as (_, activity):
+        policy = retry_policy_of(typed, options_of(activity.describe()).retry_policy)
+        if policy is not None:
+            changes["retry_policy"] = policy
+        if not changes:
+            raise click.UsageError("name at least one option to change.", context)
+        options = activity.update_options(**changes)
+        say_done(context, activity, "changed", options=options.to_plain())
