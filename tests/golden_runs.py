@@ -243,6 +243,18 @@ def raising(names: list[str]) -> Workflow[list[str]]:
     return told
 
 
+@workflow
+def hesitating() -> Workflow[int]:
+    index, _ = yield from first_of(external_workflow("nobody").signal(go_on, "wait"), go_on.receive())
+    yield from sleep(SECOND)
+    return index
+
+
+def hesitate(engine: Engine, clock: ManualClock) -> None:
+    """What it asks for is withdrawn in the same turn, as the other has come already."""
+    engine.signal_with_start(hesitating, id="hesitating", signal=go_on, payload="early")
+
+
 def raise_all(engine: Engine, clock: ManualClock) -> None:
     engine.start(waiting, "sleeps", id="namesake")
     engine.start(raising, [], id="family")
@@ -254,8 +266,8 @@ def raise_all(engine: Engine, clock: ManualClock) -> None:
 
 # Recording -------------------------------------------------------------------------------------------------------------------
 
-WORKFLOWS: list[Any] = [trading, trading_again, waiting, failing, counting, raising]
-SCENES: list[Callable[[Engine, ManualClock], None]] = [trade, end, begin_anew, raise_all]
+WORKFLOWS: list[Any] = [trading, trading_again, waiting, failing, counting, raising, hesitating]
+SCENES: list[Callable[[Engine, ManualClock], None]] = [trade, end, begin_anew, hesitate, raise_all]
 
 
 def until(condition: Callable[[], object]) -> None:

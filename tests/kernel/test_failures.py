@@ -254,7 +254,7 @@ def by_context(outer: BaseException, inner: BaseException) -> None:
 
 
 @pytest.mark.parametrize("link", [by_cause, by_context])
-def test_sixteen_causes_are_kept(link: Callable[[BaseException, BaseException], None]) -> None:
+def test_hazard_51_sixteen_causes_are_kept(link: Callable[[BaseException, BaseException], None]) -> None:
     assert 16 == CAUSES_MAX
     assert [str(n) for n in range(16, -1, -1)] == messages_of(failure_of(chain_of(16, link)))
     assert [str(n) for n in range(17, 0, -1)] == messages_of(failure_of(chain_of(17, link)))

@@ -671,7 +671,9 @@ DECLARED = [case for case in ZOO if case[1] not in (None, T, Iterable[int])]
 @pytest.mark.parametrize(
     ("value", "type_"), [case[:2] for case in DECLARED], ids=[type(case[0]).__name__ for case in DECLARED]
 )
-def test_a_workflow_sees_the_same_value_on_the_first_run_and_on_replay(value: object, type_: object) -> None:
+def test_hazard_48_a_workflow_sees_the_same_value_on_the_first_run_and_on_replay(
+    value: object, type_: object
+) -> None:
     replayed(value, type_)
 
 

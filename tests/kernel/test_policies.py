@@ -69,7 +69,7 @@ def test_a_coefficient_of_one_keeps_the_interval() -> None:
 
 @pytest.mark.parametrize("coefficient", [1, 1.0, 1.0000001, 1.5, 2, 10.0, 1e6, 1e100, 1e308, 10**308])
 @pytest.mark.parametrize("initial_us", [0, 1, SECOND, DELAY_US_MAX, 10 * DELAY_US_MAX])
-def test_a_delay_only_grows_and_never_passes_its_limit(coefficient: float, initial_us: int) -> None:
+def test_hazard_44_a_delay_only_grows_and_never_passes_its_limit(coefficient: float, initial_us: int) -> None:
     policy = RetryPolicy(initial_interval=timedelta(microseconds=initial_us), backoff_coefficient=coefficient)
     attempts = [*range(1, 1100), *(10**n for n in range(4, 7)), 10**6 - 1]
 
