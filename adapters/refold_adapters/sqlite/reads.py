@@ -14,7 +14,7 @@ from refold_adapters.sqlite.rows import (
     SELECT_HELD,
     SELECT_RUNS,
     SELECT_TASKS,
-    checksum,
+    is_sound,
     run_row,
     skip_corrupt,
     task_row,
@@ -47,6 +47,8 @@ def read_turns(tx: Transaction, run_id: str, after_turn: int) -> list[StoredTurn
     if run is None:
         return []
     run_key, last_turn = run
+    if type(last_turn) is not int:
+        raise corrupt_row(run_id, "the number of the last turn")
     number = max(0, after_turn)
     turns: list[StoredTurn] = []
     span = (row_id(run_key, number + 1), row_span(run_key)[1])
@@ -54,7 +56,7 @@ def read_turns(tx: Transaction, run_id: str, after_turn: int) -> list[StoredTurn
         number += 1
         if number_of(place) != number:
             raise corrupt_row(run_id, "the history", f"turn {number} is missing")
-        if checksum(place, first_event_id, data) != stored_sum:
+        if not is_sound(place, first_event_id, data, stored_sum):
             raise corrupt_row(
                 run_id, f"turn {number}", f"run {run_id!r}, turn {number}: its checksum does not fit"
             )

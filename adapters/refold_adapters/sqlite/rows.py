@@ -54,6 +54,15 @@ def checksum(history_id: int, first_event_id: int, data: bytes) -> int:
     return zlib.crc32(data, place & 0xFFFFFFFF)
 
 
+def is_sound(history_id: int, first_event_id: object, data: object, stored: object) -> bool:
+    """Whether what is read at a place of the history is what was written there: also its types may be others."""
+    return (
+        type(first_event_id) is int
+        and type(data) is bytes
+        and checksum(history_id, first_event_id, data) == stored
+    )
+
+
 def status_of(run_id: str, text: str) -> RunStatus:
     """The status of a run."""
     status = _STATUSES.get(text)
