@@ -12,9 +12,12 @@ from refold_adapters.sqlite.transaction import Transaction
 
 def perform(tx: Transaction, write: Write) -> Outcome:
     """Carry out one write, or find that it must not be done.  The frequent ones come first."""
+    born, tx.born = tx.born, None
     match write:
         case ports.CommitTurn():
-            return turns.commit_turn(tx, write)
+            outcome = turns.commit_turn(tx, write, born)
+            tx.born = None  # what it did to other runs may have created one, and more
+            return outcome
         case ports.ClaimRuns():
             return claims.claim_runs(tx, write)
         case ports.ClaimTasks():

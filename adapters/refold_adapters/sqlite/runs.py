@@ -83,6 +83,8 @@ def create_run(tx: Transaction, write: ports.CreateRun) -> Outcome:
     run_key = put_run(tx, write, ready_at, 0 if write.message is None else 1)
     if write.message is not None and ready_at is not None:
         put_message(tx, run_key, 1, ready_at=ready_at, data=write.message)
+    else:
+        tx.born = (write.run_id, run_key, write.owner)
     return ports.Created(write.run_id)
 
 

@@ -13,7 +13,7 @@ _SESSIONS = "SELECT token, expires_at FROM sessions ORDER BY token"
 class Transaction:
     """An open transaction of the writing connection."""
 
-    __slots__ = ("_sessions", "cursor", "execute", "now")
+    __slots__ = ("_sessions", "born", "cursor", "execute", "now")
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self.cursor = cursor
@@ -21,6 +21,8 @@ class Transaction:
         self.execute = cursor.execute
         #: The time of the batch that is being carried out, by the clock of its store.
         self.now = 0
+        #: Id, key and owner of the run without a message that the last write has created: of such a run nothing need be read.
+        self.born: tuple[str, int, int] | None = None
         self._sessions: dict[int, int] | None = None
 
     @property

@@ -6,6 +6,8 @@ of a sequential workflow is one row read, one history row and one update, of the
 
 from __future__ import annotations
 
+from typing import Any
+
 from refold_adapters import ports
 from refold_adapters.ports import InboxMessage, Outcome
 from refold_adapters.sqlite.held import NONE, Held, settle
@@ -76,11 +78,16 @@ _GONE = ports.Gone()
 _RUNNING = ports.RunStatus.RUNNING.value
 
 
-def commit_turn(tx: Transaction, write: ports.CommitTurn) -> Outcome:
-    """Append a turn, and carry out what it says."""
+def commit_turn(
+    tx: Transaction, write: ports.CommitTurn, born: tuple[str, int, int] | None = None
+) -> Outcome:
+    """Append a turn, and carry out what it says; ``born`` is as in ``Transaction``."""
     execute = tx.execute
     token = write.token
-    row = execute(_RUN, (token, write.run_id)).fetchone()
+    if born is not None and born[0] == write.run_id and born[2] == token:
+        row: tuple[Any, ...] | None = (True, born[1], _RUNNING, 0, "", token, 0, None, False, 0, False, None)
+    else:
+        row = execute(_RUN, (token, write.run_id)).fetchone()
     if row is None:
         return ports.NotFound() if not token or token in tx.sessions else _FENCED
     alive, run_key, status, turn, turn_token, owner, takeovers = row[:7]
