@@ -29,6 +29,7 @@ from refold_adapters.runtime_errors import (
     WorkflowUpdateRejectedError,
     WorkflowUpdateUnfinishedError,
 )
+from refold_adapters.standalone import StandaloneActivityDescription, StandaloneActivityHandle
 from refold_adapters.starting import StartOptions
 from refold_adapters.store_errors import StoreError
 from refold_adapters.stores import open_store
@@ -60,6 +61,8 @@ __all__ = [
     "RunRow",
     "RunStatus",
     "SqliteStore",
+    "StandaloneActivityDescription",
+    "StandaloneActivityHandle",
     "StartOptions",
     "Store",
     "StoreError",

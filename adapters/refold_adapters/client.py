@@ -30,7 +30,6 @@ from refold_adapters.activity_handles import ActivityHandle, handle_of
 from refold_adapters.administration import terminating
 from refold_adapters.closings import Closings, Ending, ending_of
 from refold_adapters.endings import end_if_due
-from refold_adapters.finding import Finder
 from refold_adapters.handles import WorkflowHandle
 from refold_adapters.ports import (
     Accepted,
@@ -53,6 +52,7 @@ from refold_adapters.runtime_errors import (
     WorkflowClosedError,
     WorkflowNotFoundError,
 )
+from refold_adapters.standalone import StandaloneActivities
 from refold_adapters.starting import NotCreatedError, StartKeywords, StartOptions
 from refold_adapters.update_handles import WorkflowUpdateHandle
 from refold_adapters.update_waits import UpdateWait, WorkflowUpdateStage
@@ -74,7 +74,7 @@ class Begun:
     wait: UpdateWait | None = None
 
 
-class Client(Finder):
+class Client(StandaloneActivities):
     """Starts workflows and gets handles of them; safe to use from several threads."""
 
     def __init__(
@@ -252,7 +252,7 @@ class Client(Finder):
     ) -> WorkflowDefinition[..., Any] | None:
         if not isinstance(workflow, str):
             return workflow
-        return self.registry.workflows.get(workflow)
+        return self.registry.find_workflow(workflow)
 
     def _create(
         self, creation: CreateRun, message: StartWorkflow, more: Sequence[Message] = ()
@@ -431,7 +431,7 @@ class Client(Finder):
 
     def known_definition(self, row: RunRow) -> WorkflowDefinition[..., Any] | None:
         """The code of a run, if it is known here."""
-        found = self.registry.workflows.get(row.workflow_type)
+        found = self.registry.find_workflow(row.workflow_type)
         if found is None and self._local_worker is not None:
-            found = self._local_worker.registry.workflows.get(row.workflow_type)
+            found = self._local_worker.registry.find_workflow(row.workflow_type)
         return found

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from refold_adapters.built_in import STANDALONE_ACTIVITY
 from refold_adapters.ports import RunFilter, RunRow, RunStatus, Store, UnparkRuns
+from refold_adapters.ports.conditions import AllOf, Column, Compare, Condition, Not, Operator
 from refold_adapters.visibility import pages, parse_query
 
 
@@ -28,7 +30,7 @@ class Finder:
         parked: bool | None = None,
         limit: int | None = None,
     ) -> Iterator[RunRow]:
-        """Runs, newest first, read page by page; all conditions must hold.
+        """Runs, newest first, read page by page; all conditions must hold.  Stand-alone activities are listed apart.
 
         A ``query`` is such as ``Customer = 'acme' AND StartTime > '2026-01-31T12:00:00Z'`` (RF5114 where it has no meaning).
         """
@@ -38,13 +40,13 @@ class Finder:
             task_queue=task_queue,
             statuses=statuses,
             parked=parked,
-            where=parse_query(query) if query else None,
+            where=_where(query, workflow_type),
         )
         return pages(self.store, wanted, limit)
 
     def count(self, query: str = "", **conditions: Any) -> int:
         """How many runs there are; conditions as for :meth:`list`."""
-        where = parse_query(query) if query else None
+        where = _where(query, conditions.get("workflow_type"))
         return self.store.count_runs(RunFilter(where=where, **conditions))
 
     def retry(self, query: str = "", *, dry_run: bool = False, **conditions: Any) -> Sequence[RunRow]:
@@ -54,3 +56,14 @@ class Finder:
         if rows and not dry_run:
             self.store.apply([UnparkRuns(run_ids=[row.run_id for row in rows])])
         return rows
+
+
+def _where(query: str, workflow_type: str | None) -> Condition | None:
+    """What is to hold of a run; stand-alone activities are found by their type only, which users never need to know."""
+    asked = parse_query(query) if query else None
+    if workflow_type is not None:
+        return asked
+    return _NO_ACTIVITY if asked is None else AllOf((asked, _NO_ACTIVITY))
+
+
+_NO_ACTIVITY = Not(Compare(Column.WORKFLOW_TYPE, Operator.EQUAL, STANDALONE_ACTIVITY))

@@ -11,6 +11,7 @@ import attrs
 from refold import Execution, Turn
 from refold.codec import decode_message
 from refold.messages import FireTimer, Message, StartWorkflow, TimeOutWorkflow
+from refold_adapters.built_in import BUILT_IN
 from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, ReadyRun, Write
 from refold_adapters.task_ends import CHECK
 from refold_adapters.tasks import Ended
@@ -92,8 +93,10 @@ class LiveRun:
                 self.taken.append(message)
 
     def pin(self, build_id: str | None) -> None:
-        """If it is to start, it belongs to that build, unless its starter has chosen one."""
+        """If it is to start, it belongs to that build, unless its starter has chosen one, or its code is that of refold."""
         first = self.messages[0] if self.messages else None
+        if self.workflow_type in BUILT_IN:
+            return
         if build_id is not None and isinstance(first, StartWorkflow) and first.build_id is None:
             self.messages[0] = attrs.evolve(first, build_id=build_id)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from refold import Activity, WorkflowDefinition
+from refold_adapters.built_in import BUILT_IN, RESERVED_PREFIX
 from refold_adapters.runtime_errors import ExecutionError, UnknownTypeError
 
 Named = TypeVar("Named", Activity[..., Any], WorkflowDefinition[..., Any])
@@ -22,13 +23,18 @@ class Registry:
         self.workflows: dict[str, WorkflowDefinition[..., Any]] = {}
         self.activities: dict[str, Activity[..., Any]] = {}
         for definition in workflows:
+            _refuse_reserved(definition)
             _add(self.workflows, definition, WorkflowDefinition, "@workflow")
         for activity in activities:
             _add(self.activities, activity, Activity, "@activity")
 
+    def find_workflow(self, name: str) -> WorkflowDefinition[..., Any] | None:
+        """The workflow of that name, also a built-in one; None if it is not known here."""
+        return self.workflows.get(name) or BUILT_IN.get(name)
+
     def workflow(self, name: str) -> WorkflowDefinition[..., Any]:
         """The workflow of that name; raises :class:`UnknownTypeError` (RF5104) that names the known ones."""
-        found = self.workflows.get(name)
+        found = self.find_workflow(name)
         if found is None:
             raise UnknownTypeError(
                 "RF5104",
@@ -49,6 +55,16 @@ class Registry:
                 fix="pass it in activities=[...] where the worker or engine is made",
             )
         return found
+
+
+def _refuse_reserved(definition: object) -> None:
+    if isinstance(definition, WorkflowDefinition) and definition.name.startswith(RESERVED_PREFIX):
+        raise ExecutionError(
+            "RF5111",
+            f"no workflow may be named {definition.name!r}",
+            why=f"names that begin with {RESERVED_PREFIX!r} are those of refold's own workflows",
+            fix="give it another name: @workflow(name=...)",
+        )
 
 
 def _add(table: dict[str, Named], value: Named, kind: type[Any], decorator: str) -> None:

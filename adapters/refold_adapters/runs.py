@@ -241,7 +241,7 @@ class Runs:
         if error.code == "RF3008":
             return  # it was paused: all of it waits in the store
         is_unknown = isinstance(error, UnknownTypeError) and not self._fail_unknown_types
-        if is_unknown and live.workflow_type not in self._registry.workflows:
+        if is_unknown and self._registry.find_workflow(live.workflow_type) is None:
             self.strangers[live.run_id] = True
             logger.warning("%s", error, extra=live.log_fields)
             self.leftovers.append((ReleaseRuns(token=self.token, run_ids=(live.run_id,)), None))

@@ -231,7 +231,9 @@ class Worker:
     def can_run(self, workflow_type: str, task_queue: str, build_id: str | None = None) -> bool:
         """Whether this worker would run such a workflow."""
         is_its = task_queue == self.task_queue and build_id in (None, *self._runs.builds.served)
-        return is_its and workflow_type in self.registry.workflows and not self._draining.is_set()
+        return (
+            is_its and self.registry.find_workflow(workflow_type) is not None and not self._draining.is_set()
+        )
 
     def _runs_here(self, run_id: str) -> bool:
         return self._runs.is_live(run_id)
