@@ -22,6 +22,8 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = "refold"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
