@@ -6,7 +6,7 @@ back alone, and in the fan-out one for every hundred that came back together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -64,9 +64,9 @@ class History:
 
     def replay_bytes(self, decode: EventDecoder) -> None:
         """Replay from what is stored."""
-        self._check([event for turn in self.turns for event in decode(turn)])
+        self._check(event for turn in self.turns for event in decode(turn))
 
-    def _check(self, events: Sequence[HistoryEvent]) -> None:
+    def _check(self, events: Iterable[HistoryEvent]) -> None:
         state = Execution.replay(self.definition, events)
         if state.closed is None:
             raise RuntimeError("the replayed run is still open")

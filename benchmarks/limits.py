@@ -121,18 +121,18 @@ _KINDS: dict[type[Any], int] = {Began: 0, Scheduled: 1, Picked: 2, Completed: 3,
 
 
 class BareLoop:
-    """A generator of sequential steps and its history of three events a step (scheduled, picked up, completed)."""
+    """A generator of sequential steps and its history: scheduled and completed, and, if wanted, picked up in between."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, *, picked_up: bool = False) -> None:
         self.steps = steps
         events: list[Any] = [Began(1, 1, "workflow", steps)]
         for seq in range(steps):
-            following = len(events) + 1
-            events += [
-                Scheduled(following, following, seq, "step", seq),
-                Picked(following + 1, following + 1, seq, "worker"),
-                Completed(following + 2, following + 2, seq, seq),
-            ]
+            number = len(events) + 1
+            events.append(Scheduled(number, number, seq, "step", seq))
+            if picked_up:
+                number += 1
+                events.append(Picked(number, number, seq, "worker"))
+            events.append(Completed(number + 1, number + 1, seq, seq))
         events.append(Ended(len(events) + 1, len(events) + 1, sum(range(steps))))
         self.history = events
 

@@ -108,7 +108,7 @@ LAYERS = (
         "updates",
     ),
     *("own_run", "performers", "closing", "interpreter", "leaving"),
-    *("waiting", "execution"),
+    *("waiting", "replaying", "execution"),
 )
 
 #: Modules of the kernel that adapters may name beside ``refold`` itself: vocabularies too long for one namespace.

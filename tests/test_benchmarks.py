@@ -55,7 +55,7 @@ def test_the_last_line_of_the_replay_benchmark_has_every_form_of_every_history(
                 history[form]["events_per_second"]["median"] > history[form]["steps_per_second"]["median"] > 0
             )
     assert {"objects", "bytes_fast", "bytes_base"} == set(found["ratios"]["time_per_step_20_over_10"])
-    assert found["ratios"]["objects_events_over_bare_loop_events"]["median"] > 0
+    assert found["ratios"]["objects_over_bare_loop_of_the_same_events"]["median"] > 0
 
 
 def test_a_peer_that_is_not_installed_is_null_and_said_so_in_the_table(
@@ -137,7 +137,7 @@ def test_a_busy_machine_is_doubted() -> None:
 
 
 def test_the_bare_loop_finds_a_history_that_its_generator_did_not_make() -> None:
-    loop = BareLoop(3)
+    loop = BareLoop(3, picked_up=True)
     loop.replay()
     scheduled, completed = loop.history[4], loop.history[9]
     loop.history[4] = loop.history[1]

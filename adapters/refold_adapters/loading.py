@@ -20,7 +20,7 @@ def load(
     log_fields: Mapping[str, str],
 ) -> Execution:
     """The run that these turns have brought about; inputs that differ from what was recorded are warned of."""
-    events = [event for turn in turns for event in decode(turn.data)]
+    events = (event for turn in turns for event in decode(turn.data))
     execution = Execution.load(definition, events, input_policy=InputPolicy.WARN)
     for warning in execution.warnings:
         logger.warning("%s", warning, extra=log_fields)

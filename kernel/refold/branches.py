@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from datetime import datetime, tzinfo
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, final
 
 import attrs
 
@@ -45,6 +45,7 @@ WAITING: Final = _Waiting()
 Decode: TypeAlias = Callable[[Plain], Any] | None
 
 
+@final
 class Branch:
     """One generator and where it stands."""
 
@@ -141,6 +142,7 @@ class Gathering:
         self.starting = True
 
 
+@final
 class Slot:
     """The place of one step in a gathering."""
 

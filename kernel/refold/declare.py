@@ -129,6 +129,7 @@ class Activity(Generic[P, T]):
         #: ``thread``, ``process`` or ``async``: where a worker runs it.
         self.executor = executor
         self._signature = signature or _Signature(fn, f"activity {name!r}")
+        self._fewest, self._most = self._signature.count_min, self._signature.count_max
         self.__doc__ = fn.__doc__
         self.__name__ = getattr(fn, "__name__", name)
 
@@ -137,9 +138,8 @@ class Activity(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ScheduleActivity[T]:
         """The effect that runs it, to be yielded from a workflow."""
-        signature = self._signature
-        if kwargs or not signature.count_min <= len(args) <= signature.count_max:
-            args = signature.positional(args, kwargs)  # type: ignore[assignment]
+        if kwargs or not self._fewest <= len(args) <= self._most:
+            args = self._signature.positional(args, kwargs)  # type: ignore[assignment]
         return ScheduleActivity(self.type, args)
 
     def local(self, *args: P.args, **kwargs: P.kwargs) -> ScheduleActivity[T]:

@@ -12,10 +12,10 @@ Until then it is kept alive here, as a generator that is left to the garbage col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import count, pairwise
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import attrs
 
@@ -25,9 +25,9 @@ from refold.carry import NextRun, next_run
 from refold.closing import left_over
 from refold.decide import decide_turn
 from refold.declare import WorkflowDefinition
-from refold.divergence import InputPolicy, Waits
-from refold.errors import HistoryError, MessageError, QueryError, RefoldError
-from refold.evolve import apply, corrupt, outstanding
+from refold.divergence import InputPolicy
+from refold.errors import MessageError, QueryError, RefoldError
+from refold.evolve import outstanding
 from refold.failures import CancelledError, Failure
 from refold.handlers import Handling, unfinished
 from refold.inbound import Query
@@ -35,6 +35,7 @@ from refold.interpreter import run_turn
 from refold.leaving import carried, commands_of, last_commands
 from refold.messages import Message
 from refold.payloads import Plain, encode
+from refold.replaying import other_type, replay
 from refold.scheduler import Scheduler
 from refold.source import traceback_frames
 from refold.state import ExecutionState, Ledger, is_terminal
@@ -43,6 +44,8 @@ from refold.unyielded import MAKER, ReadOnly, Recorder
 from refold.updates import refusal
 from refold.waiting import Waiting, waiting
 from refold.waits import Log
+
+T = TypeVar("T")
 
 _CLOSED = "it was closed"
 
@@ -106,11 +109,13 @@ class Execution:
     def load(
         cls,
         definition: WorkflowDefinition[..., Any],
-        history: Sequence[ev.HistoryEvent],
+        history: Iterable[ev.HistoryEvent],
         *,
         input_policy: InputPolicy = InputPolicy.STRICT,
     ) -> Execution:
         """The run that a history (possibly empty) has brought about, ready for its next turn.
+
+        The history is read once, in order, and never held as a whole: it may be a generator that decodes it.
 
         Raises :class:`NondeterminismError` (RF4001) if the code takes another path than the history,
         :class:`HistoryError` (RF20xx) if the history cannot be right, and :class:`DefinitionError` for the author's mistakes.
@@ -125,7 +130,7 @@ class Execution:
 
     @classmethod
     def replay(
-        cls, definition: WorkflowDefinition[..., Any], history: Sequence[ev.HistoryEvent]
+        cls, definition: WorkflowDefinition[..., Any], history: Iterable[ev.HistoryEvent]
     ) -> ExecutionState:
         """Check that code and history agree, inputs included, and return the state; raises as :meth:`load` does."""
         with cls.load(definition, history) as execution:
@@ -157,7 +162,7 @@ class Execution:
         if isinstance(externals[0], ev.WorkflowExecutionTimedOut):
             left = [event.event_id for event in left_over(self._run, cancels=False)]
             externals = [attrs.evolve(externals[0], unreceived=left or ())]
-        if (other := self._other_type(externals[0])) is not None:
+        if (other := other_type(self._run, externals[0])) is not None:
             raise MessageError(
                 "RF3003",
                 f"the message starts a {other!r}, and this is a {self.definition.name!r}",
@@ -209,50 +214,12 @@ class Execution:
             unfinished=() if closed is None else unfinished(self._run),
         )
 
-    def _replay(self, history: Sequence[ev.HistoryEvent]) -> None:
-        self._drive(lambda: self._replay_turns(history))
-
-    def _replay_turns(self, history: Sequence[ev.HistoryEvent]) -> list[str]:
-        tape, ledger, run = self._tape, self._ledger, self._run
-        tape.history = history
-        end = len(history)
-        position = 0
-        if end and (other := self._other_type(history[0])) is not None:
-            raise HistoryError(
-                "RF2001",
-                f"the run is a {other!r}, not a {self.definition.name!r}",
-                why="a history can only be replayed by the workflow that made it",
-                fix="load it with the definition of that name",
-            )
-
-        def waits() -> Waits:
-            return [(each.wait, each.frames[-1] if each.frames else "") for each in waiting(run.main)]
-
-        while position < end:
-            first = history[position]
-            turn = first.turn
-            following = position + 1
-            while following < end and (event := history[following]).turn == turn and event.external:
-                following += 1
-            externals = history[position:following]
-            if following != position + 1 or turn <= ledger.turn or not first.external:
-                _check_order(externals, ledger)
-            tape.turn, tape.at, tape.pos, tape.length_before = turn, first.at, following, position
-            run_turn(run, externals)
-            position = tape.pos
-            if tape.passed or (position < end and history[position].turn == turn):
-                tape.end_turn(run.patches, waits)
-                position = tape.pos
-            if ledger.closed is not None:
-                for left in history[position:]:
-                    apply(ledger, left)
-                break
-        tape.history = None  # a run that waits keeps no more of its history than its ledger
-        if ledger.closed is not None:
+    def _replay(self, history: Iterable[ev.HistoryEvent]) -> None:
+        self._drive(lambda: replay(self._run, history))
+        if self._ledger.closed is not None:
             _OPEN.pop(self._number, None)
-        return []
 
-    def _drive(self, action: Callable[[], list[str]]) -> list[str]:
+    def _drive(self, action: Callable[[], T]) -> T:
         self._driving = True
         try:
             return action()
@@ -261,12 +228,6 @@ class Execution:
             raise
         finally:
             self._driving = False
-
-    def _other_type(self, event: ev.HistoryEvent) -> str | None:
-        """The workflow type that an event starts, if it is not this one."""
-        if isinstance(event, ev.WorkflowExecutionStarted) and event.workflow_type != self.definition.name:
-            return event.workflow_type
-        return None
 
     def _need_idle(self) -> None:
         if self._driving:
@@ -373,15 +334,3 @@ class Execution:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _check_order(beginning: Sequence[ev.HistoryEvent], ledger: Ledger) -> None:
-    """Raise unless these events can be the external ones of a new turn."""
-    first = beginning[0]
-    if not first.external:
-        raise corrupt(first, "a turn begins with what came from outside")
-    if first.turn <= ledger.turn:
-        raise corrupt(first, "what came from outside stands before what the workflow did")
-    for before, event in pairwise(beginning):
-        if event.message and not before.message:
-            raise corrupt(event, "messages stand before completions")

@@ -214,7 +214,7 @@ class Scheduler:
                     value = decode(value)
                 except DefinitionError as misfit:
                     value, error = None, misfit
-        if isinstance(waiter, Branch):
+        if type(waiter) is Branch:
             self.resume(waiter, value, error)
         else:
             settle(self, waiter, value, error, queued=False)

@@ -90,7 +90,7 @@ class Tape:
         self.length_before = 0
         #: Their size as they are stored, in a live turn, where whoever stores them says so.
         self.history_bytes = 0
-        #: The history being replayed, or None in a live turn; ``pos`` is the next event to compare with.
+        #: The stretch of history being replayed, or None in a live turn; ``pos`` is the place of the next event to compare with.
         self.history: Sequence[ev.HistoryEvent] | None = None
         self.pos = 0
         #: Events of the live turn, external ones included.
@@ -222,17 +222,19 @@ class Tape:
         self, recorded: ev.HistoryEvent | None, produced: Produced | None, reason: str, **more: Any
     ) -> Any:
         """The error for two sides that do not agree, unless the history has a gap there that explains it."""
-        history = self.history or ()
+        history = self.history
+        assert history is not None
         place = self.pos
         if place < len(history):
             check_position(self.ledger, history[place])
             if history[place].turn != self.turn and not history[place].external:
                 raise corrupt(history[place], "a turn begins with what came from outside")
-        place = place if recorded is None else recorded.event_id - 1
+        if recorded is not None:
+            place = recorded.event_id - history[0].event_id
         return Divergence(
             started=self.ledger.started,
             turn=self.turn,
-            event_id=place if recorded is None else recorded.event_id,
+            event_id=self.ledger.last_event_id if recorded is None else recorded.event_id,
             recorded=recorded,
             produced=produced,
             before=tuple(history[max(0, place - EVENTS_SHOWN) : place]),
@@ -245,7 +247,10 @@ def _same_atoms(recorded: Sequence[Plain], args: tuple[Any, ...]) -> bool:
     """Whether arguments that need no encoding are those recorded; False where that cannot be told so simply."""
     if len(recorded) != len(args):
         return False
-    for old, new in zip(recorded, args):  # noqa: B905 - of one length, and asking for it again takes as long as the rest
+    place = 0
+    for new in args:
+        old = recorded[place]
+        place += 1  # noqa: SIM113 - at every step of every replay, where zip() and enumerate() take twice as long
         kind = new.__class__
         if kind is not old.__class__ or old != new or kind not in _ATOMS:
             return False
