@@ -389,3 +389,10 @@ def test_what_a_message_leaves_at_its_default_is_the_default_of_its_event() -> N
         differing = [field.name for field in attrs.fields(message) if field.default != defaults[field.name]]
         # Those two are always given.
         assert (["task_queue", "input"] if message is ms.StartWorkflow else []) == differing, message
+
+
+def test_an_event_has_lists_where_its_message_has_tuples_as_storage_gives_them() -> None:
+    signal = ms.SignalWorkflow(signal_name="s", input=(1, "a"))
+    failed = ms.ReportActivityCanceled(seq=1, details=("stopped",))
+    events: list[Any] = [decide(OPEN, signal, at=20), decide(OPEN, failed, at=20)]
+    assert [[1, "a"], ["stopped"]] == [events[0].input, events[1].details]
