@@ -150,6 +150,16 @@ def test_a_wrong_command_line_is_json_too_where_that_was_asked_for(args: tuple[s
     assert (2, "RF5202", 2) == (done.code, error["code"], error["exit_code"])
 
 
+@pytest.mark.parametrize(
+    "command", ["run", "start", "query", "update", "signal", "fork", "signal-with-start"]
+)
+def test_a_command_without_its_arguments_says_which_is_missing(command: str) -> None:
+    done = refold(command)
+
+    assert 2 == done.code
+    assert "Error: Missing " in done.err
+
+
 def test_without_a_command_the_help_is_shown() -> None:
     done = refold()
 

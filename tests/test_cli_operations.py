@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -78,6 +79,27 @@ def test_pause_and_resume_are_recorded_once_with_their_reasons(place: Path, clie
     assert [("WorkflowExecutionPaused", "an audit"), ("WorkflowExecutionUnpaused", "it is over")] == [
         (type(event).__name__, getattr(event, "reason", "")) for event in client.handle("a").history()[-2:]
     ]
+
+
+def test_a_paused_run_is_shown_as_one(place: Path) -> None:
+    made(place, "a")
+    refold("pause", "a", "--reason", "an audit")
+
+    assert "PAUSED" == refold("list").out.splitlines()[1].split()[2]
+    shown = refold("describe", "a").out
+    assert "status:      RUNNING, paused\n" in shown
+    assert re.search(r"^now: +is paused since .*: `refold resume` lets it go on$", shown, re.MULTILINE)
+    assert ["pause", "recorded", "an", "audit"] == refold("show", "a").out.splitlines()[-1].split()[2:]
+    refold("update-options", "a", "--build-id", "2")
+    refold("resume", "a")
+    assert [["options", "changed", '{"build_id":', '"2"}'], ["resume", "recorded"]] == [
+        line.split()[2:] for line in refold("show", "a").out.splitlines()[-2:]
+    ]
+    assert "build:       2\n" in refold("describe", "a").out
+    refold("pause", "a")
+    refold("terminate", "a")
+    assert "TERMINATED" == refold("list").out.splitlines()[1].split()[2]
+    assert ", paused" not in refold("describe", "a").out
 
 
 def test_reset_begins_the_run_anew(place: Path, client: Client) -> None:
@@ -160,6 +182,14 @@ def test_retry_of_a_failed_run_says_what_to_use() -> None:
         ),
     ) == refold("retry", "p")
     assert 3 == refold("retry", "nobody").code
+
+
+def test_a_signal_needs_a_name(place: Path) -> None:
+    made(place, "a")
+    asked = [refold("signal"), refold("signal", "a"), refold("signal", "--type", "approve")]
+
+    assert [2, 2, 2] == [done.code for done in asked]
+    assert ["'ID'", "'NAME'", "'NAME'"] == [done.err.split()[-1].rstrip(".") for done in asked]
 
 
 def test_a_repeated_request_of_a_signal_changes_nothing(place: Path) -> None:
@@ -300,8 +330,8 @@ def test_every_run_that_fits_is_touched_and_a_repetition_touches_none(place: Pat
 
     assert (0, "1 run terminated\n") == (done.code, done.err)
     header, row = done.out.splitlines()
-    assert ["WORKFLOW", "ID", "TYPE", "RUN", "ID", "OUTCOME"] == header.split()
-    assert ["a", "approve", RUN_1, "ok", "status=TERMINATED"] == row.split()
+    assert ["WORKFLOW", "ID", "RUN", "ID", "OUTCOME"] == header.split()
+    assert ["a", RUN_1, "ok"] == row.split()
     assert Done(0, "", "no run matches\n") == refold(*words)
     assert "1\n" == refold("count", "--status", "running").out
 

@@ -102,6 +102,8 @@ def test_list_as_json_and_as_lines_are_the_same_records(store: Path) -> None:
         "task_queue": "default",
         "status": "COMPLETED",
         "parked": None,
+        "paused_at": None,
+        "build_id": None,
         "started_at": "2023-11-14T22:13:20.000000Z",
         "closed_at": "2023-11-14T22:13:20.000000Z",
         "turns": 2,

@@ -191,7 +191,7 @@ def _show(context: click.Context, rows: Sequence[RunRow], verb: Verb) -> None:
         settings,
         shown,
         lambda row: {**_ids(row), "dry_run": True},
-        _columns("started"),
+        _columns("type", "started"),
         _standing_cells,
     )
     more = f" (the newest {_SHOWN} are shown)" if people and len(rows) > _SHOWN else ""
@@ -219,21 +219,20 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _columns(last: str) -> list[Any]:
+def _columns(*more: str) -> list[Any]:
     from refold_adapters.cli.printing import Column
 
     return [
         Column("workflow id", fit="wrap"),
-        Column("type", fit="wrap"),
         Column("run id", fit="cut"),
-        Column(last, fit="wrap"),
+        *(Column(title, fit="wrap") for title in more),
     ]
 
 
 def _standing_cells(row: RunRow) -> Sequence[str]:
     from refold_adapters.cli.texts import moment
 
-    return [row.workflow_id, row.workflow_type, row.run_id, moment(row.started_at)]
+    return [row.workflow_id, row.run_id, row.workflow_type, moment(row.started_at)]
 
 
 def _cells(outcome: Outcome) -> Sequence[str]:
@@ -241,8 +240,8 @@ def _cells(outcome: Outcome) -> Sequence[str]:
 
     row = outcome.row
     if outcome.error is None:
-        said = " ".join(["ok", *(f"{name}={value}" for name, value in outcome.record.items())])
+        said = f"ok (run {outcome.record['run_id']})" if "run_id" in outcome.record else "ok"
     else:
         error = coded(outcome.error)
         said = f"failed {error.code}: {error.what}"
-    return [row.workflow_id, row.workflow_type, row.run_id, said]
+    return [row.workflow_id, row.run_id, said]

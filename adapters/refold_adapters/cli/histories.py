@@ -103,6 +103,12 @@ def _begun(event: ev.HistoryEvent) -> HistoryStep | None:
             what, name, outcome, detail = "signal", event.signal_name, "accepted", _payload(event.input)
         case ev.WorkflowExecutionCancelRequested():
             what, name, outcome, detail = "cancel request", "", "accepted", shortened(event.reason)
+        case ev.WorkflowExecutionPaused():
+            what, name, outcome, detail = "pause", "", "recorded", shortened(event.reason)
+        case ev.WorkflowExecutionUnpaused():
+            what, name, outcome, detail = "resume", "", "recorded", shortened(event.reason)
+        case ev.WorkflowExecutionOptionsUpdated():
+            what, name, outcome, detail = "options", "", "changed", shortened(json.dumps(event.options))
         case ev.WorkflowExecutionUpdateAccepted():
             what, name, outcome, detail = "update", event.update_name, "accepted", values(event.input)
         case ev.MessageUndelivered():

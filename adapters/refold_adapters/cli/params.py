@@ -94,7 +94,7 @@ class JsonCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words of the command line; JSON may begin with a space, and options do not."""
-        before = ["", *args[:-1]]
+        before = ["", *args][: len(args)]
         words = [
             f" {word}" if re.match(r"-\d", word) and not last.startswith("-") else word
             for last, word in zip(before, args, strict=True)

@@ -29,6 +29,7 @@ _STYLES = {
     "diverged": "bold red",
     "corrupt": "bold red",
     "PARKED": "bold yellow",
+    "PAUSED": "yellow",
     "warning": "yellow",
     "TERMINATED": "magenta",
     "CANCELED": "magenta",

@@ -107,6 +107,8 @@ def run_record(row: RunRow) -> dict[str, Any]:
         "task_queue": row.task_queue,
         "status": row.status.value,
         "parked": reason_in_words(row.parked),
+        "paused_at": moment_exact(row.paused_at),
+        "build_id": row.build_id,
         "started_at": moment_exact(row.started_at),
         "closed_at": moment_exact(row.closed_at),
         "turns": row.turn,
@@ -117,4 +119,6 @@ def run_record(row: RunRow) -> dict[str, Any]:
 
 def status_text(row: RunRow) -> str:
     """The status of a run, for people."""
-    return "PARKED" if row.parked is not None else row.status.value
+    if row.closed_at is not None:
+        return row.status.value
+    return "PARKED" if row.parked is not None else "PAUSED" if row.paused_at is not None else row.status.value

@@ -75,6 +75,9 @@ def sentence(standing: Standing) -> str:
         return f"ended {row.status.value} at {moment(row.closed_at)} after {duration(row.closed_at - row.started_at)}"
     if description.parked is not None:
         return f"is parked: it goes on when a worker with mended code starts (its last turn was {ago} ago)"
+    if row.paused_at is not None:
+        paused = f"since {moment(row.paused_at)} ({duration(standing.now_us - row.paused_at)})"
+        return f"is paused {paused}: `refold resume` lets it go on"
     if not row.turn:
         where = f"a worker that knows {row.workflow_type!r} on task queue {row.task_queue!r}"
         return f"waits for {where} {since}{_nobody(standing)}"

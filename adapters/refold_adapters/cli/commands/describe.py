@@ -10,6 +10,7 @@ from refold_adapters.cli.settings import common_options, module_option, settings
 
 if TYPE_CHECKING:
     from refold_adapters.cli.standing import Standing
+    from refold_adapters.ports import RunRow
 
 
 @click.command("describe")
@@ -50,7 +51,8 @@ def _print(standing: Standing) -> None:
             ("run id", row.run_id),
             ("type", row.workflow_type),
             ("task queue", row.task_queue),
-            ("status", row.status.value + (", parked" if row.parked is not None else "")),
+            ("build", row.build_id or ""),
+            ("status", row.status.value + _held(row)),
             ("started", f"{moment(row.started_at)} ({duration(until - row.started_at)})"),
             ("closed", moment(row.closed_at)),
             (
@@ -66,6 +68,14 @@ def _print(standing: Standing) -> None:
     _print_pending(standing)
     for waiting in description.waiting or ():
         click.echo(escaped_lines("\n".join(["", *waiting_lines(waiting)])))
+
+
+def _held(row: RunRow) -> str:
+    """What keeps an open run from going on."""
+    open_ = row.closed_at is None
+    return (", parked" if row.parked is not None else "") + (
+        ", paused" if open_ and row.paused_at is not None else ""
+    )
 
 
 def _print_pending(standing: Standing) -> None:

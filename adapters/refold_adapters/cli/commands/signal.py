@@ -54,7 +54,7 @@ def _split(
     least = 1 if by_conditions(typed) else 2
     if len(words) < least:
         raise click.MissingParameter(
-            ctx=context, param_type="argument", param_hint="'NAME'" if words else "'ID'"
+            ctx=context, param_type="argument", param_hint="'NAME'" if len(words) == least - 1 else "'ID'"
         )
     if len(words) > least + 1:
         raise click.UsageError(f"Got unexpected extra argument ({words[least + 1]})", context)
