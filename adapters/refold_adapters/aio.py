@@ -36,7 +36,9 @@ class AsyncClient:
         self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any
     ) -> AsyncWorkflowHandle[R]: ...
     @overload
-    async def start(self, workflow: str, *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[Any]: ...
+    async def start(
+        self, workflow: str | type[Any], *args: Any, id: str, **options: Any
+    ) -> AsyncWorkflowHandle[Any]: ...
     async def start(self, workflow: Any, *args: Any, id: str, **options: Any) -> AsyncWorkflowHandle[Any]:
         """Start a workflow, durably, and return its handle."""
         start: Any = self._client.start
@@ -48,7 +50,7 @@ class AsyncClient:
     ) -> AsyncWorkflowHandle[R]: ...
     @overload
     async def signal_with_start(
-        self, workflow: str, *args: Any, id: str, **options: Any
+        self, workflow: str | type[Any], *args: Any, id: str, **options: Any
     ) -> AsyncWorkflowHandle[Any]: ...
     async def signal_with_start(
         self, workflow: Any, *args: Any, id: str, **options: Any
@@ -59,7 +61,7 @@ class AsyncClient:
 
     async def update_with_start(
         self,
-        workflow: WorkflowDefinition[..., Any] | str,
+        workflow: WorkflowDefinition[..., Any] | type[Any] | str,
         *args: Any,
         id: str,
         update: Update[Any, R],
@@ -74,7 +76,7 @@ class AsyncClient:
     @overload
     async def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...
     @overload
-    async def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
+    async def run(self, workflow: str | type[Any], *args: Any, id: str, **options: Any) -> Any: ...
     async def run(self, workflow: Any, *args: Any, id: str, **options: Any) -> Any:
         """Start a workflow, or attach to the open run of that id, and wait for its result."""
         start: Any = self._client.attach

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, ParamSpec, TypeAlias, TypeVar, Unpack, overload
 from uuid import uuid4
 
 import attrs
@@ -45,7 +45,7 @@ from refold_adapters.ports import (
     RunStatus,
     Store,
 )
-from refold_adapters.registry import Registry
+from refold_adapters.registry import Registry, need_declared
 from refold_adapters.results import next_run_of, result_of
 from refold_adapters.runtime_errors import (
     WorkflowAlreadyStartedError,
@@ -60,6 +60,9 @@ from refold_adapters.worker import Worker
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: What stands for a workflow: its definition, its class or its name.
+Workflows: TypeAlias = WorkflowDefinition[..., Any] | type[Any] | str
 
 
 @attrs.frozen
@@ -81,7 +84,7 @@ class Client(StandaloneActivities):
         self,
         store: Store,
         *,
-        workflows: Iterable[WorkflowDefinition[..., Any]] = (),
+        workflows: Iterable[WorkflowDefinition[..., Any] | type[Any]] = (),
         identity: str = "",
         local_worker: Worker | None = None,
         closings: Closings | None = None,
@@ -100,7 +103,7 @@ class Client(StandaloneActivities):
     ) -> WorkflowHandle[R]: ...
     @overload
     def start(
-        self, workflow: str, *args: Any, id: str, **options: Unpack[StartKeywords]
+        self, workflow: str | type[Any], *args: Any, id: str, **options: Unpack[StartKeywords]
     ) -> WorkflowHandle[Any]: ...
     def start(
         self, workflow: Any, *args: Any, id: str, **options: Unpack[StartKeywords]
@@ -135,7 +138,7 @@ class Client(StandaloneActivities):
     @overload
     def signal_with_start(
         self,
-        workflow: str,
+        workflow: str | type[Any],
         *args: Any,
         id: str,
         signal: Signal[Any] | str,
@@ -159,7 +162,7 @@ class Client(StandaloneActivities):
 
     def update_with_start(
         self,
-        workflow: WorkflowDefinition[..., Any] | str,
+        workflow: Workflows,
         *args: Any,
         id: str,
         update: Update[Any, R],
@@ -192,7 +195,7 @@ class Client(StandaloneActivities):
 
     def _begin(
         self,
-        workflow: WorkflowDefinition[..., Any] | str,
+        workflow: Workflows,
         args: tuple[Any, ...],
         options: StartOptions,
         more: Sequence[Message] = (),
@@ -231,11 +234,11 @@ class Client(StandaloneActivities):
         raise WorkflowAlreadyStartedError(options.id, outcome.run_id, outcome.status.value)
 
     def _order(
-        self, workflow: WorkflowDefinition[..., Any] | str, args: tuple[Any, ...], options: StartOptions
+        self, workflow: Workflows, args: tuple[Any, ...], options: StartOptions
     ) -> tuple[CreateRun, StartWorkflow, Any]:
         """What creates a run (still without its message), the message, and the type of the result."""
         definition = self._definition(workflow)
-        name = workflow if isinstance(workflow, str) else workflow.name
+        name = workflow if isinstance(workflow, str) else need_declared(workflow).name
         plain = [encode(arg) for arg in args] if definition is None else definition.encode_input(*args)
         worker = self._local_worker
         creation, message = options.order(
@@ -247,12 +250,11 @@ class Client(StandaloneActivities):
         )
         return creation, message, Any if definition is None else definition.result_type
 
-    def _definition(
-        self, workflow: WorkflowDefinition[..., Any] | str
-    ) -> WorkflowDefinition[..., Any] | None:
-        if not isinstance(workflow, str):
-            return workflow
-        return self.registry.find_workflow(workflow)
+    def _definition(self, workflow: Workflows) -> WorkflowDefinition[..., Any] | None:
+        if isinstance(workflow, str):
+            return self.registry.find_workflow(workflow)
+        definition: WorkflowDefinition[..., Any] = need_declared(workflow)
+        return definition
 
     def _create(
         self, creation: CreateRun, message: StartWorkflow, more: Sequence[Message] = ()
@@ -287,7 +289,7 @@ class Client(StandaloneActivities):
     @overload
     def run(self, workflow: WorkflowDefinition[P, R], *args: Any, id: str, **options: Any) -> R: ...
     @overload
-    def run(self, workflow: str, *args: Any, id: str, **options: Any) -> Any: ...
+    def run(self, workflow: str | type[Any], *args: Any, id: str, **options: Any) -> Any: ...
     def run(self, workflow: Any, *args: Any, id: str, **options: Any) -> Any:
         """The result of the run of that id: of the one that is open or has completed, or else of a new one.
 
@@ -307,9 +309,7 @@ class Client(StandaloneActivities):
                 del ending  # a run of that id was there already
         return self.attach(workflow, *args, id=id, **options).result()
 
-    def attach(
-        self, workflow: WorkflowDefinition[..., Any] | str, *args: Any, id: str, **options: Any
-    ) -> WorkflowHandle[Any]:
+    def attach(self, workflow: Workflows, *args: Any, id: str, **options: Any) -> WorkflowHandle[Any]:
         """The handle of the run of that id: of the one that is open or has completed, or else of a new one."""
         options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
         options.setdefault("id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
@@ -325,14 +325,14 @@ class Client(StandaloneActivities):
 
     def _run_here(
         self,
-        workflow: WorkflowDefinition[..., Any] | str,
+        workflow: Workflows,
         args: tuple[Any, ...],
         id: str,
         options: dict[str, Any],
     ) -> tuple[Future[Ending], Any] | None:
         """Start a run on the worker of this process and wait for nothing but its end; None if there is no such worker."""
         worker = self._local_worker
-        name = workflow if isinstance(workflow, str) else workflow.name
+        name = workflow if isinstance(workflow, str) else need_declared(workflow).name
         if worker is None or options or not worker.can_run(name, worker.task_queue):
             return None
         chosen = StartOptions(

@@ -28,7 +28,7 @@ class Engine(Client):
         self,
         store: Store | str | os.PathLike[str],
         *,
-        workflows: Iterable[WorkflowDefinition[..., Any]] = (),
+        workflows: Iterable[WorkflowDefinition[..., Any] | type[Any]] = (),
         activities: Iterable[Activity[..., Any]] = (),
         **worker_options: Any,
     ) -> None:

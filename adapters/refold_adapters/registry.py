@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from refold import Activity, WorkflowDefinition
 from refold_adapters.built_in import BUILT_IN, RESERVED_PREFIX
@@ -17,12 +17,13 @@ class Registry:
 
     def __init__(
         self,
-        workflows: Iterable[WorkflowDefinition[..., Any]] = (),
+        workflows: Iterable[WorkflowDefinition[..., Any] | type[Any]] = (),
         activities: Iterable[Activity[..., Any]] = (),
     ) -> None:
         self.workflows: dict[str, WorkflowDefinition[..., Any]] = {}
         self.activities: dict[str, Activity[..., Any]] = {}
-        for definition in workflows:
+        for each in workflows:
+            definition = declared(each)
             _refuse_reserved(definition)
             _add(self.workflows, definition, WorkflowDefinition, "@workflow")
         for activity in activities:
@@ -67,16 +68,32 @@ def _refuse_reserved(definition: object) -> None:
         )
 
 
+def declared(workflow: Any) -> Any:
+    """What is declared as a workflow: of a class in the class form, its definition; all else as it is."""
+    found = WorkflowDefinition.of_class(workflow) if isinstance(workflow, type) else None
+    return workflow if found is None else found
+
+
+def need_declared(workflow: Any) -> WorkflowDefinition[..., Any]:
+    """The definition of a workflow that is given by it or by its class; raises RF5111 for what is neither."""
+    found = declared(workflow)
+    if not isinstance(found, WorkflowDefinition):
+        raise _undeclared(workflow, "@workflow")
+    return cast("WorkflowDefinition[..., Any]", found)
+
+
+def _undeclared(value: object, decorator: str) -> ExecutionError:
+    return ExecutionError(
+        "RF5111",
+        f"{value!r} is not declared with {decorator}",
+        why="only what is declared has a name and types that a store can keep",
+        fix=f"decorate it with {decorator}",
+    )
+
+
 def _add(table: dict[str, Named], value: Named, kind: type[Any], decorator: str) -> None:
     if not isinstance(value, kind):
-        raise ExecutionError(
-            "RF5111",
-            f"{value!r} is not declared with {decorator}",
-            why="only declared functions have a name and types that a store can keep",
-            fix=f"decorate it with {decorator}; of a class, give its run: {value.__name__}.run"
-            if isinstance(value, type)
-            else f"decorate it with {decorator}",
-        )
+        raise _undeclared(value, decorator)
     if value.name in table and table[value.name] is not value:
         raise ExecutionError(
             "RF5111",

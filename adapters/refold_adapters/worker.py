@@ -59,7 +59,7 @@ class Worker:
         self,
         store: Store,
         *,
-        workflows: Iterable[WorkflowDefinition[..., Any]] = (),
+        workflows: Iterable[WorkflowDefinition[..., Any] | type[Any]] = (),
         activities: Iterable[Activity[..., Any]] = (),
         task_queue: str = "default",
         identity: str | None = None,

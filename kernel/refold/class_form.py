@@ -209,7 +209,9 @@ def _lower(cls: type[Any], name: str, failures: Sequence[type[BaseException]]) -
 
     signature = inspect.signature(run.fn)
     lowered.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
-    run.define(cls, WorkflowDefinition(lowered, name, tuple(failures)))
+    definition = WorkflowDefinition(lowered, name, tuple(failures))
+    run.define(cls, definition)
+    setattr(cls, declare.CLASS_DEFINITION, definition)
     return cls
 
 

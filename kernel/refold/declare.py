@@ -233,11 +233,21 @@ class _ActivityDecorator(typing.Protocol):
     def __call__(self, fn: Any, /) -> Any: ...
 
 
+#: Where a class in the class form has its definition.
+CLASS_DEFINITION = "_refold_workflow"
+
+
 class WorkflowDefinition(Generic[P, T]):
     """A workflow: a name, the generator function, and the types of its input and result.
 
     Calling it makes an inert :class:`Routine`, so that a workflow composes into another by ``yield from``.
     """
+
+    @staticmethod
+    def of_class(target: type) -> WorkflowDefinition[..., Any] | None:
+        """The definition that a class in the class form stands for; None where it is not decorated itself."""
+        found: WorkflowDefinition[..., Any] | None = vars(target).get(CLASS_DEFINITION)
+        return found
 
     def __init__(
         self,

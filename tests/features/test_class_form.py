@@ -114,8 +114,30 @@ def test_a_class_is_taken_up_again_from_its_history(make_engine: MakeEngine) -> 
     assert 30 == second.handle("cart-3").result(timeout=SOON)
 
 
-def test_a_class_given_in_place_of_its_run_is_told_what_to_give(make_engine: MakeEngine) -> None:
-    with pytest.raises(ExecutionError, match=r"RF5111") as caught:
-        make_engine(workflows=[Cart])
+class Plain:
+    """No workflow."""
 
-    assert "Cart.run" in str(caught.value)
+
+class BiggerCart(Cart):
+    """Not decorated itself."""
+
+
+def test_a_class_stands_for_its_run(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[Cart, FirstLine], activities=[price_of])
+    cart = engine.start(Cart, "Ada", id="cart-1")
+    cart.signal(Cart.add, Line("tea", 2))
+    cart.signal(Cart.close)
+    first = engine.signal_with_start(FirstLine, id="first", signal=FirstLine.note, payload="early")
+
+    assert (60, ["early"]) == (cart.result(timeout=SOON), first.result(timeout=SOON))
+    assert 60 == engine.handle("cart-1", workflow=Cart.run).result()
+    assert [] == engine.run(FirstLine, id="second")
+    assert {"Cart", "FirstLine"} == {row.workflow_type for row in engine.list()}
+
+
+@pytest.mark.parametrize("wrong", [Plain, BiggerCart])
+def test_a_class_that_is_not_decorated_is_refused(make_engine: MakeEngine, wrong: type) -> None:
+    with pytest.raises(ExecutionError, match=r"RF5111.*not declared with @workflow"):
+        make_engine(workflows=[wrong])
+    with pytest.raises(ExecutionError, match=r"RF5111"):
+        make_engine(workflows=[Cart]).start(wrong, id="w")

@@ -363,3 +363,20 @@ def test_an_update_of_a_class_is_a_message_like_another() -> None:
         (message := updated(Shop.raise_all, Price(1))).update_name,
         message.input,
     )
+
+
+def test_a_class_leads_to_its_definition_and_one_that_is_not_decorated_to_none() -> None:
+    @workflow(name="counted")
+    class Counting:
+        @workflow.run
+        def main(self) -> Workflow[int]:
+            yield from ()
+            return 1
+
+    class Heir(Counting):
+        pass
+
+    assert (Counting.main, None) == (
+        WorkflowDefinition.of_class(Counting),
+        WorkflowDefinition.of_class(Heir),
+    )
