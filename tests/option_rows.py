@@ -12,6 +12,7 @@ import attrs
 
 from refold import ActivityOptions, ChildWorkflowOptions, RetryPolicy, continue_as_new
 from refold_adapters import Client, StartOptions, Worker
+from refold_adapters.standalone import ActivityKeywords
 
 
 def shown(default: object) -> str:
@@ -38,10 +39,17 @@ def of_keywords(function: Callable[..., Any]) -> Mapping[str, str]:
     return {each.name: shown(each.default) for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
+def of_standalone_activities() -> Mapping[str, str]:
+    """Those of the activity replace what was declared with it; those of the start are a start's."""
+    defaults = {**of_class(StartOptions), **dict.fromkeys(of_class(ActivityOptions), "as declared")}
+    return {name: defaults[name] for name in ActivityKeywords.__annotations__}
+
+
 #: By the title of their section.
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "Starting a run": of_class(StartOptions),
     "Activities": of_class(ActivityOptions),
+    "Stand-alone activities": of_standalone_activities(),
     "Retry policy": of_class(RetryPolicy),
     "Child workflows": of_class(ChildWorkflowOptions),
     "Continue-as-new": of_keywords(continue_as_new),
