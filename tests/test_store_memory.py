@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from refold_adapters import open_store
-from refold_adapters.contract import StoreContract
+from refold_adapters.contract import StoreContract, StoreHarness
 from refold_adapters.ports import Clock, RunFilter, Store
 from refold_adapters.store_errors import StoreError
 
@@ -27,3 +27,14 @@ def test_a_closed_memory_store_says_so():
     with pytest.raises(StoreError) as caught:
         store.list_runs(RunFilter())
     assert "RF5010" == caught.value.code
+
+
+def test_the_contract_says_of_how_many_cases_it_is_made():
+    assert 240 < len(StoreContract.cases())
+
+
+def test_no_part_of_the_contract_hides_something_of_another():
+    """Cases and helpers of all parts are methods of one class."""
+    parts = [part for part in StoreContract.__mro__ if part not in (StoreContract, StoreHarness, object)]
+    names = [name for part in parts for name in vars(part) if not name.startswith("__")]
+    assert [] == sorted({name for name in names if names.count(name) > 1 or hasattr(StoreHarness, name)})

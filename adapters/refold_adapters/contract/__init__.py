@@ -13,9 +13,11 @@ Any runner that knows xunit-style classes will do; with pytest, put
 from refold_adapters.contract.administration import AdministrationContract
 from refold_adapters.contract.base import StoreHarness
 from refold_adapters.contract.batches import BatchContract
+from refold_adapters.contract.boundaries import BoundaryContract
 from refold_adapters.contract.builds import BuildContract
 from refold_adapters.contract.claims import ClaimContract
 from refold_adapters.contract.conditions import ConditionContract
+from refold_adapters.contract.fences import FenceContract
 from refold_adapters.contract.inbox import InboxContract
 from refold_adapters.contract.listing import ListingContract
 from refold_adapters.contract.relays import RelayContract
@@ -42,5 +44,12 @@ class StoreContract(
     BuildContract,
     ConditionContract,
     RemovalContract,
+    FenceContract,
+    BoundaryContract,
 ):
     """Everything that is promised of a store; subclass it and define ``make_store``."""
+
+    @classmethod
+    def cases(cls) -> list[str]:
+        """The names of all cases, in alphabetical order: what a store that passes has been held to."""
+        return [name for name in dir(cls) if name.startswith("test_")]

@@ -15,6 +15,7 @@ from refold_adapters.clocks import ManualClock, SystemClock
 from refold_adapters.memory import claims, copies, tasks, writes
 from refold_adapters.memory.matching import matches
 from refold_adapters.memory.state import State
+from refold_adapters.memory.texts import check_texts
 from refold_adapters.ports import (
     Clock,
     InboxMessage,
@@ -55,6 +56,7 @@ class MemoryStore:
 
     def apply(self, writes: Sequence[Write]) -> list[Outcome]:
         """Carry out writes, in order."""
+        check_texts(writes)
         with self._lock:
             state = self._open_state()
             changes = state.changes
