@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "RF5115": "A run cannot begin anew at that turn",
     "RF5120": "The worker of an attempt was lost, and the activity may not begin again",
     "RF5121": "There is no such activity",
+    "RF5122": "The process of an attempt died",
     "RF5130": "The handler of the update failed",
     "RF5131": "The update was refused",
     "RF5132": "There is no such update",

@@ -20,15 +20,14 @@ from refold.events import ActivityTaskScheduled
 from refold.messages import CompleteActivity, FailActivity, Message, ReportActivityCanceled
 from refold.policies import microseconds
 from refold_adapters.activity_context import ActivityContext, ActivityInfo
+from refold_adapters.activity_runner import ActivityRunner, ThreadJob
 from refold_adapters.attempts import (
-    ActivityRunner,
     Attempt,
     AttemptOutcome,
     Cancelled,
     Elsewhere,
     Raised,
     Returned,
-    ThreadJob,
 )
 from refold_adapters.ports import (
     AcceptMessage,
