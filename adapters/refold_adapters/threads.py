@@ -53,11 +53,12 @@ class Threads:
 
     def _give(self, job: Job) -> None:
         self._open += 1
-        self._jobs.put(job)
         if self._count < min(self._open, self._limit):
-            self._count += 1
-            name = f"{self._name}_{self._count - 1}"
+            name = f"{self._name}_{self._count}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._count += 1
+        # Last, so that an interrupt from the keyboard leaves no job without a thread.
+        self._jobs.put(job)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None and not self._closed:
