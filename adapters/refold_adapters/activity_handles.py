@@ -86,6 +86,18 @@ class ActivityHandle:
 
     # Operation --------------------------------------------------------------------------------------------------------
 
+    def cancel(self) -> None:
+        """Ask the activity to stop: the workflow sees an :class:`ActivityError` caused by :class:`CancelledError`, if it does.
+
+        An attempt that runs is told with its next heartbeat that is recorded, and may end as it likes, but there is no other one.  Where
+        none runs, also where it is paused, the activity ends at once.
+        """
+        task = self.describe()
+        if task.owner == 0:
+            self._finish(task, ReportActivityCanceled(**self._held(task).common))
+        else:
+            self._change(task, cancel_requested=True)
+
     def pause(self) -> None:
         """Begin no attempt until :meth:`unpause`; one that runs goes on."""
         self._change(self.describe(), paused=True)

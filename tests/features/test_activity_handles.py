@@ -9,7 +9,16 @@ from queue import SimpleQueue
 
 import pytest
 
-from refold import ApplicationError, RetryPolicy, Workflow, activity, execute_activity, workflow
+from refold import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    RetryPolicy,
+    Workflow,
+    activity,
+    execute_activity,
+    workflow,
+)
 from refold_adapters import (
     ActivityNotFoundError,
     Client,
@@ -122,3 +131,52 @@ def test_an_activity_is_paused_changed_and_let_go_on(make_engine: MakeEngine, st
     assert "default" == one.describe().task_queue
     one.unpause()
     assert 1 == handle.result(timeout=SOON)
+
+
+@activity(retry_policy=RetryPolicy(initial_interval=timedelta(0)))
+def beats() -> str:
+    context = activity_context()
+    while not context.wait_for_cancellation(0.01):
+        context.heartbeat("on")
+    raise CancelledError("stopped") if context.info.workflow_id == "stops" else ApplicationError("broken")
+
+
+@workflow
+def watches() -> Workflow[str]:
+    try:
+        return (yield from beats())
+    except ActivityError as error:
+        return type(error.cause).__name__
+
+
+@pytest.mark.parametrize("id", ["stops", "fails"])
+def test_a_running_activity_is_asked_to_stop_from_outside_and_not_tried_again(
+    make_engine: MakeEngine, store: Store, clock: ManualClock, id: str
+) -> None:
+    handle = make_engine(workflows=[watches], activities=[beats]).start(watches, id=id)
+    until(lambda: any(task.heartbeat for task in handle.describe().pending_activities))
+    Client(store).activity(id, "1").cancel()
+    clock.advance(MINUTE_US)
+    assert "CancelledError" == handle.result(timeout=SOON)
+
+
+@workflow
+def watches_far() -> Workflow[str]:
+    try:
+        return (yield from execute_activity("far", result_type=str, task_queue="far"))
+    except ActivityError as error:
+        return type(error.cause).__name__
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_an_activity_that_nobody_runs_is_cancelled_from_outside_at_once(
+    make_engine: MakeEngine, store: Store, paused: bool
+) -> None:
+    handle = make_engine(workflows=[watches_far]).start(watches_far, id="r")
+    outside = Client(store).activity("r", "1")
+    if paused:
+        outside.pause()
+    outside.cancel()
+    assert "CancelledError" == handle.result(timeout=SOON)
+    with pytest.raises(ActivityNotFoundError, match="RF5121"):
+        outside.cancel()

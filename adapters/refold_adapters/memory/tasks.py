@@ -102,6 +102,7 @@ def change_task(state: State, write: ports.ChangeTask) -> Outcome:
         options=task.options if write.options is None else write.options,
         task_queue=task.task_queue if write.task_queue is None else write.task_queue,
         heartbeat=None if write.forget_heartbeat else task.heartbeat,
+        cancel_requested=task.cancel_requested or write.cancel_requested,
     )
     if not task.owner:
         changed = attrs.evolve(

@@ -335,6 +335,8 @@ class ChangeTask(Value):
     options: bytes | None = None
     task_queue: str | None = None
     forget_heartbeat: bool = False
+    #: Whoever holds it is asked to stop, and learns of it by a heartbeat; it is not given back for another attempt.
+    cancel_requested: bool = False
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

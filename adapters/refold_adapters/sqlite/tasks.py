@@ -34,7 +34,7 @@ _CHANGE = """
     UPDATE tasks SET paused = (paused & 2) | coalesce(?, paused & 1), options = coalesce(?, options), task_queue = coalesce(?, task_queue),
         attempt = CASE owner WHEN 0 THEN coalesce(?, attempt) ELSE attempt END,
         visible_at = CASE owner WHEN 0 THEN coalesce(?, visible_at) ELSE visible_at END,
-        heartbeat = CASE ? WHEN 1 THEN NULL ELSE heartbeat END
+        heartbeat = CASE ? WHEN 1 THEN NULL ELSE heartbeat END, cancel_requested = cancel_requested | ?
     WHERE id = ?
 """
 
@@ -116,5 +116,5 @@ def change_task(tx: Transaction, write: ports.ChangeTask) -> Outcome:
     paused = None if write.paused is None else int(write.paused)
     place = row_id(run[0], write.seq)
     values = (paused, write.options, write.task_queue, write.attempt, write.visible_at)
-    tx.execute(_CHANGE, (*values, int(write.forget_heartbeat), place))
+    tx.execute(_CHANGE, (*values, int(write.forget_heartbeat), int(write.cancel_requested), place))
     return ports.Done() if tx.cursor.rowcount == 1 else ports.Gone()
