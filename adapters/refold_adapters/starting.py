@@ -75,7 +75,7 @@ class StartOptions:
 
     ``id_reuse_policy`` says whether a *closed* run of the id allows another, ``id_conflict_policy`` what to do about an *open* one.
     A repeated ``request_id`` starts nothing new and gives the run that it started.  ``execution_timeout`` bounds the whole chain of
-    runs, ``run_timeout`` one of them, ``task_timeout`` one turn; ``retry_policy`` begins a new run after a failure.  ``start_delay`` keeps
+    runs, ``run_timeout`` one of them, ``task_timeout`` is shown; ``retry_policy`` begins a new run after a failure.  ``start_delay`` keeps
     the first turn back, unless another start's signal or update, or a request to cancel, comes first.  ``memo`` and ``search_attributes``
     describe the run to those who list runs, ``headers`` go along unread, ``build_id`` pins it to workers of that build.  ``start_signal``
     is a signal and its payload, delivered in the commit that starts the run, or else to the run that is open.
