@@ -6,9 +6,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
-from types import FrameType, SimpleNamespace
+from types import FrameType
 from typing import Any
 
+import attrs
 import pytest
 
 from refold import Signal, Workflow, workflow
@@ -21,10 +22,7 @@ from refold_adapters import (
 )
 from refold_adapters.baton import Baton
 from refold_adapters.closings import Closings, ending_of
-from refold_adapters.ports import (
-    RunStatus,
-    StoredTurn,
-)
+from refold_adapters.ports import RunRow, RunStatus, StoredTurn
 from refold_adapters.update_news import news_in
 from refold_adapters.update_waits import UpdateWait
 from tests.runtime.conftest import MakeEngine
@@ -96,13 +94,26 @@ class OneRun:
     """A store of one run, which is open until it is said to be closed."""
 
     def __init__(self) -> None:
-        row = {"workflow_id": "w", "run_id": "r", "workflow_type": "t", "parked": None}
-        self.open = SimpleNamespace(**row, closed_at=None, status=RunStatus.RUNNING, closing_event=None)
-        self.closed = SimpleNamespace(**row, closed_at=1, status=RunStatus.COMPLETED, closing_event=b"x")
-        self.row: Any = self.open
+        self.open = RunRow(
+            workflow_id="w",
+            run_id="r",
+            workflow_type="t",
+            task_queue="q",
+            status=RunStatus.RUNNING,
+            started_at=0,
+            closed_at=None,
+            turn=1,
+            last_event_id=1,
+            history_bytes=0,
+            owner=0,
+            parked=None,
+            closing_event=None,
+        )
+        self.closed = attrs.evolve(self.open, closed_at=1, status=RunStatus.COMPLETED, closing_event=b"x")
+        self.row = self.open
         self.turns: list[StoredTurn] = []
 
-    def find_run(self, workflow_id: str, run_id: str) -> Any:
+    def find_run(self, workflow_id: str, run_id: str) -> RunRow:
         row = self.row
         return row  # noqa: RET504 - two lines, so that the run can close between them
 
