@@ -15,7 +15,8 @@ import pytest
 from refold import ApplicationError, RetryPolicy, Workflow, activity, execute_activity, workflow
 from refold_adapters import Engine, WorkflowFailedError, activity_context
 from refold_adapters.ports import OUTSIDE
-from tests.cli_driving import Done, lines, refold
+from tests.cli_driving import SHOP, Done, lines, refold
+from tests.cli_shop import greet
 
 PATIENCE = timedelta(seconds=30)
 tokens: SimpleQueue[str] = SimpleQueue()
@@ -48,7 +49,9 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A worker of the store that every command of a test uses."""
     monkeypatch.setenv("REFOLD_STORE", str(tmp_path / "errands.db"))
     monkeypatch.delenv("REFOLD_MODULES", raising=False)
-    with Engine(tmp_path / "errands.db", workflows=[errand, question], activities=[ask_somebody]) as engine:
+    with Engine(
+        tmp_path / "errands.db", workflows=[errand, question], activities=[ask_somebody, greet]
+    ) as engine:
         yield engine
 
 
@@ -217,3 +220,33 @@ def test_the_group_alone_shows_its_help_and_a_wrong_name_the_nearest_one() -> No
         done.code,
         done.err[done.err.index("Error") :],
     )
+
+
+def test_an_activity_is_started_without_a_workflow_and_its_result_printed(engine: Engine) -> None:
+    words = ["greet", '"Zoë"', "--id", "g", "--memo", 'why="because"', "--maximum-attempts", "3"]
+    assert Done(0, '"Hello, Zoë!"\n', "") == refold("activity", "execute", *words)
+    assert '"Hello, Zoë!"\n' == refold("result", "g").out
+    assert (
+        4
+        == refold(
+            "activity", "start", "greet", '"x"', "--id", "g", "--id-reuse-policy", "REJECT_DUPLICATE"
+        ).code
+    )
+
+
+def test_a_started_activity_waits_for_a_worker_of_its_queue_and_can_be_finished(engine: Engine) -> None:
+    words = ["walk", "1", "--id", "w", "--task-queue", "far", "--start-to-close-timeout", "30"]
+    assert refold("activity", "start", *words).out.startswith("started w (run ")
+    assert 6 == refold("activity", "execute", *words, "--timeout", "10ms").code
+    assert 0 == refold("cancel", "w").code
+    assert (
+        "w"
+        == told("activity", "start", "walk", "1", "--id", "w", "--id-conflict-policy", "USE_EXISTING")[
+            "workflow_id"
+        ]
+    )
+
+
+def test_the_declaration_of_an_activity_that_is_started_is_kept_to(engine: Engine) -> None:
+    done = refold("activity", "start", "greet", "7", "-m", SHOP)
+    assert (2, True) == (done.code, "RF1302" in done.err)

@@ -123,7 +123,7 @@ def test_the_section_of_a_command_has_its_usage_its_purpose_and_its_options(name
 def test_a_command_says_whether_it_takes_modules(name: str) -> None:
     takes = any(option.name == "module" for option in options_of(command_of(name)))
     listed = re.findall(
-        r"`([\w-]+)`", section("Options of all commands").partition("`-m` is taken by")[2].partition(".")[0]
+        r"`([\w -]+)`", section("Options of all commands").partition("`-m` is taken by")[2].partition(".")[0]
     )
 
     assert takes == (name in listed)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from refold_adapters.cli.params import DURATION
+from refold_adapters.cli.retrying import retry_options
 from refold_adapters.cli.settings import settings_of
 
 if TYPE_CHECKING:
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from refold_adapters.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    "task_queue",
+    "schedule_to_close_timeout",
+    "schedule_to_start_timeout",
+    "start_to_close_timeout",
+    "heartbeat_timeout",
+)
 
 
 def activity_options(command: Command) -> Command:
@@ -29,6 +39,26 @@ def activity_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def option_options(command: Command) -> Command:
+    """The options that are options of the activity."""
+    options = [
+        click.option("--task-queue", metavar="QUEUE", help="Task queue of its workers."),
+        click.option("--schedule-to-close-timeout", type=DURATION, help="How long all attempts may take."),
+        click.option("--schedule-to-start-timeout", type=DURATION, help="How long it may wait for a worker."),
+        click.option("--start-to-close-timeout", type=DURATION, help="How long one attempt may take."),
+        click.option("--heartbeat-timeout", type=DURATION, help="How long an attempt may be silent."),
+        retry_options,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def options_typed(typed: dict[str, Any]) -> dict[str, Any]:
+    """Those that were typed with :func:`option_options`, but for the retry policy."""
+    return {name: typed[name] for name in _OPTIONS if typed[name] is not None}
 
 
 @contextmanager

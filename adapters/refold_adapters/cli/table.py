@@ -46,7 +46,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "delete": ("delete", "Remove runs with their histories."),
         },
         "Operate activities": {
-            "activity": ("activity", "List, complete, pause and change activities."),
+            "activity": ("activity", "Start, list, complete, pause and change activities."),
         },
         "Histories and checks": {
             "export": ("export", "Write histories to files, one a run."),
@@ -59,6 +59,10 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
 #: The commands of ``refold activity``.
 ACTIVITY_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
     {
+        "Start": {
+            "start": ("activity_starting:start", "Start an activity without a workflow."),
+            "execute": ("activity_starting:execute", "Start one and print its result."),
+        },
         "Look": {
             "list": (
                 "activity_looking:list_activities",

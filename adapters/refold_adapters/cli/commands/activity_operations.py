@@ -6,17 +6,15 @@ from typing import Any
 
 import click
 
-from refold_adapters.cli.activities import activity_options, opened_activity, say_done
-from refold_adapters.cli.params import DURATION
-from refold_adapters.cli.retrying import retry_options, retry_policy_of
-from refold_adapters.cli.settings import common_options
-
-_TIMEOUTS = (
-    "schedule_to_close_timeout",
-    "schedule_to_start_timeout",
-    "start_to_close_timeout",
-    "heartbeat_timeout",
+from refold_adapters.cli.activities import (
+    activity_options,
+    opened_activity,
+    option_options,
+    options_typed,
+    say_done,
 )
+from refold_adapters.cli.retrying import retry_policy_of
+from refold_adapters.cli.settings import common_options
 
 
 @click.command("pause")
@@ -55,21 +53,14 @@ def reset(context: click.Context, /, *, forget_heartbeat: bool, **typed: Any) ->
 
 @click.command("update-options")
 @activity_options
-@click.option("--task-queue", metavar="QUEUE", help="Task queue of its workers.")
-@click.option("--schedule-to-close-timeout", type=DURATION, help="How long all attempts may take.")
-@click.option("--schedule-to-start-timeout", type=DURATION, help="How long it may wait for a worker.")
-@click.option("--start-to-close-timeout", type=DURATION, help="How long one attempt may take.")
-@click.option("--heartbeat-timeout", type=DURATION, help="How long an attempt may be silent.")
-@retry_options
+@option_options
 @common_options
 @click.pass_context
-def update_options(context: click.Context, /, *, task_queue: str | None, **typed: Any) -> None:
+def update_options(context: click.Context, /, **typed: Any) -> None:
     """Change options of one activity, from its next attempt on; what is left out stays as it is."""
     from refold_adapters.task_ends import options_of
 
-    changes: dict[str, Any] = {name: typed[name] for name in _TIMEOUTS if typed[name] is not None}
-    if task_queue is not None:
-        changes["task_queue"] = task_queue
+    changes = options_typed(typed)
     with opened_activity(context, typed) as (_, activity):
         policy = retry_policy_of(typed, options_of(activity.describe()).retry_policy)
         if policy is not None:
