@@ -46,7 +46,7 @@ coverage: .venv
 
 slow: .venv
 	$(BIN)/python -m pytest -n auto --timeout=3600 -m slow
-	$(BIN)/python -m pytest -n auto --timeout=7200 -m "not slow" --hypothesis-profile=slow property_tests
+	$(BIN)/python -m pytest -n auto --timeout=7200 -m "not slow" --hypothesis-profile=slow property_tests tests/test_store_differential.py
 
 bench: .venv
 	@$(BIN)/python -m benchmarks.replay --json
