@@ -95,6 +95,19 @@ class AdministrationContract(StoreHarness):
         assert Committed() == self.one(pausing(3, paused=False))
         assert [(1, 2), (2, 1)] == sorted((found.seq, found.attempt) for found in self.claim_tasks(token))
 
+    def test_the_only_task_of_a_paused_run_is_not_claimed_for_another_attempt(self) -> None:
+        """Held when the run was paused, and given back since."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        assert Committed() == self.one(pausing(2))
+        again = RetryTask(
+            token=token, run_id="run-1", seq=1, attempt=1, next_attempt=2, visible_at=0, failure=None
+        )
+        assert Done() == self.one(again)
+        assert [] == self.claim_tasks(token)
+        assert Committed() == self.one(pausing(3, paused=False))
+        assert [2] == [found.attempt for found in self.claim_tasks(token)]
+
     def test_a_paused_run_that_is_closed_is_paused_no_more(self) -> None:
         """And its tasks are gone."""
         token = self.session()
