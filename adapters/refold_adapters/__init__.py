@@ -12,7 +12,6 @@ from refold_adapters.fast_codec import event_decoder
 from refold_adapters.handles import QueryRejectCondition, WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow, RunStatus, Store
-from refold_adapters.retelling import ResetReapplyExcludeType
 from refold_adapters.runtime_errors import (
     ActivityNotFoundError,
     ExecutionError,
@@ -41,6 +40,7 @@ from refold_adapters.worker_options import VersioningBehavior
 if typing.TYPE_CHECKING:
     from refold_adapters.aio import AsyncClient, AsyncWorkflowHandle, AsyncWorkflowUpdateHandle
     from refold_adapters.memory import MemoryStore
+    from refold_adapters.retelling import ResetReapplyExcludeType
     from refold_adapters.sqlite import SqliteStore
 
 __all__ = [
@@ -97,6 +97,7 @@ _LATER = {
     "AsyncWorkflowHandle": "refold_adapters.aio",
     "AsyncWorkflowUpdateHandle": "refold_adapters.aio",
     "MemoryStore": "refold_adapters.memory",
+    "ResetReapplyExcludeType": "refold_adapters.retelling",
     "SqliteStore": "refold_adapters.sqlite",
 }
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import attrs
+
 from refold_adapters.built_in import STANDALONE_ACTIVITY
 from refold_adapters.ports import RunFilter, RunRow, RunStatus, Store, UnparkRuns
 from refold_adapters.ports.conditions import AllOf, Column, Compare, Condition, Not, Operator
-from refold_adapters.visibility import pages, parse_query
 
 
 class Finder:
@@ -42,7 +43,7 @@ class Finder:
             parked=parked,
             where=_where(query, workflow_type),
         )
-        return pages(self.store, wanted, limit)
+        return _pages(self.store, wanted, limit)
 
     def count(self, query: str = "", **conditions: Any) -> int:
         """How many runs there are; conditions as for :meth:`list`."""
@@ -60,10 +61,26 @@ class Finder:
 
 def _where(query: str, workflow_type: str | None) -> Condition | None:
     """What is to hold of a run; stand-alone activities are found by their type only, which users never need to know."""
-    asked = parse_query(query) if query else None
+    asked = None
+    if query:
+        from refold_adapters.visibility import parse_query  # for the programs that ask
+
+        asked = parse_query(query)
     if workflow_type is not None:
         return asked
     return _NO_ACTIVITY if asked is None else AllOf((asked, _NO_ACTIVITY))
 
 
 _NO_ACTIVITY = Not(Compare(Column.WORKFLOW_TYPE, Operator.EQUAL, STANDALONE_ACTIVITY))
+
+
+def _pages(store: Store, wanted: RunFilter, limit: int | None) -> Iterator[RunRow]:
+    """The runs that fit, newest first, at most so many, read page by page."""
+    left = limit
+    while left is None or left > 0:
+        page = store.list_runs(attrs.evolve(wanted, limit=min(200, left if left is not None else 200)))
+        yield from page
+        if not page:
+            return
+        wanted = attrs.evolve(wanted, before=(page[-1].started_at, page[-1].run_id))
+        left = None if left is None else left - len(page)

@@ -15,11 +15,10 @@ from refold.payloads import encode
 from refold_adapters.administration import change_options, tell, terminate
 from refold_adapters.closings import ending_of
 from refold_adapters.ports import DeleteRun, RunRow
-from refold_adapters.resets import Point, fork_run, reset_run
-from refold_adapters.retelling import ResetReapplyExcludeType
 
 if TYPE_CHECKING:
     from refold_adapters.client import Client
+    from refold_adapters.retelling import ResetReapplyExcludeType
 
 
 class RunOperations:
@@ -90,6 +89,8 @@ class RunOperations:
         its children; those that were started later are terminated.  Its own parent notices nothing.  Raises RF5102, RF5101 where
         another run is open, and RF5115 where it cannot be.
         """
+        from refold_adapters.resets import Point, reset_run  # for the programs that do
+
         client = self._client
         reset = reset_run(
             client.store,
@@ -119,6 +120,8 @@ class RunOperations:
         The turn is given as for :meth:`reset`.  With ``args``, the copy has them as its input, and
         they are checked as those of a start are.  This run goes on as if nothing had been.
         """
+        from refold_adapters.resets import Point, fork_run
+
         row = self._client.row(self.workflow_id, self.run_id)
         definition = self._client.known_definition(row)
         plain = None

@@ -16,13 +16,12 @@ meaning or is refused (RF5114) with the place where it stops having one; nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
-from refold_adapters.ports import RunFilter, RunRow, RunStatus, Store
+from refold_adapters.ports import RunStatus
 from refold_adapters.ports.conditions import (
     AllOf,
     AnyOf,
@@ -327,18 +326,6 @@ class _Parser:
 
 
 _BUILT_IN: dict[str, Column] = {**_TEXTS, **_TIMES, **_NUMBERS, **_FLAGS, "executionstatus": Column.STATUS}
-
-
-def pages(store: Store, wanted: RunFilter, limit: int | None) -> Iterator[RunRow]:
-    """The runs that fit, newest first, at most so many, read page by page."""
-    left = limit
-    while left is None or left > 0:
-        page = store.list_runs(attrs.evolve(wanted, limit=min(200, left if left is not None else 200)))
-        yield from page
-        if not page:
-            return
-        wanted = attrs.evolve(wanted, before=(page[-1].started_at, page[-1].run_id))
-        left = None if left is None else left - len(page)
 
 
 def _time(text: str) -> int | None:

@@ -6,7 +6,6 @@ standard library promises only ``random.random()`` across versions.  Bits are BL
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import MutableSequence, Sequence
 from typing import TypeVar
 from uuid import UUID
@@ -23,7 +22,7 @@ class Random:
     __slots__ = ("_bits", "_counter", "_left", "_seed")
 
     def __init__(self, seed: bytes) -> None:
-        self._seed = hashlib.blake2b(seed, digest_size=32, person=b"refold-random").digest()
+        self._seed = _digest(seed, 32, person=b"refold-random")
         self._counter = 0
         self._bits = 0
         self._left = 0
@@ -33,10 +32,8 @@ class Random:
         if bits < 0:
             raise ValueError("number of bits must be non-negative")
         while self._left < bits:
-            block = hashlib.blake2b(
-                self._counter.to_bytes(8, "big"), key=self._seed, digest_size=_BLOCK_BYTES
-            )
-            self._bits |= int.from_bytes(block.digest(), "little") << self._left
+            block = _digest(self._counter.to_bytes(8, "big"), _BLOCK_BYTES, key=self._seed)
+            self._bits |= int.from_bytes(block, "little") << self._left
             self._left += _BLOCK_BITS
             self._counter += 1
         value = self._bits & ((1 << bits) - 1)
@@ -93,5 +90,10 @@ def seed_for(run_seed: str, counter: int) -> bytes:
 
 def uuid4_for(run_seed: str, counter: int) -> UUID:
     """The ``counter``-th id of a run, with the version and variant bits of RFC 9562 version 4."""
-    raw = hashlib.blake2b(seed_for(run_seed, counter), digest_size=16, person=b"refold-uuid4").digest()
-    return UUID(bytes=raw, version=4)
+    return UUID(bytes=_digest(seed_for(run_seed, counter), 16, person=b"refold-uuid4"), version=4)
+
+
+def _digest(data: bytes, size: int, *, key: bytes = b"", person: bytes = b"") -> bytes:
+    import hashlib  # it loads OpenSSL, which a program whose workflows draw nothing need not wait for
+
+    return hashlib.blake2b(data, digest_size=size, key=key, person=person).digest()
