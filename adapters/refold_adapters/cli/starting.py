@@ -44,7 +44,9 @@ def property_options(command: Command) -> Command:
         click.option("--run-timeout", type=DURATION, help="How long one run may take."),
         click.option("--task-timeout", type=DURATION, help="How long one turn may take."),
         click.option(
-            "--start-delay", type=DURATION, help="Keep the first turn back, unless a message comes first."
+            "--start-delay",
+            type=DURATION,
+            help="Keep the first turn back; only another start's signal or update, or a cancel request, ends that.",
         ),
         retry_options,
         click.option(
