@@ -6,15 +6,17 @@ One rule: nothing is decided here; a call of a store runs on a thread, and waiti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from refold import Query, Signal, Update, WorkflowDefinition
 from refold.events import HistoryEvent
 from refold_adapters.client import Client
 from refold_adapters.handles import QueryRejectCondition, WorkflowHandle
 from refold_adapters.inspection import WorkflowDescription
+from refold_adapters.operations import RunOperations
 from refold_adapters.ports import RunRow
 from refold_adapters.results import next_run_of
 from refold_adapters.update_handles import WorkflowUpdateHandle
@@ -23,6 +25,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
+
+
+def _off_the_loop(
+    method: Callable[Concatenate[Any, P], R], inner: str
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
+    """The same method, called on a thread, on what ``inner`` is the attribute of."""
+
+    @wraps(method)
+    async def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.to_thread(method, getattr(self, inner), *args, **kwargs)
+
+    return call
 
 
 class AsyncClient:
@@ -87,9 +101,25 @@ class AsyncClient:
         """A handle of a run (of the open, else the latest, if no run id is given)."""
         return AsyncWorkflowHandle(self._client.handle(workflow_id, run_id))
 
-    async def list(self, **filters: Any) -> list[RunRow]:
+    async def count(self, query: str = "", **conditions: Any) -> int:
+        """How many runs there are; conditions as for :meth:`list`."""
+        return await asyncio.to_thread(self._client.count, query, **conditions)
+
+    async def retry(self, query: str = "", *, dry_run: bool = False, **conditions: Any) -> Sequence[RunRow]:
+        """Let parked runs be tried again, and return them; see :meth:`Client.retry`."""
+        return await asyncio.to_thread(self._client.retry, query, dry_run=dry_run, **conditions)
+
+    async def count_activities(self, query: str = "", **conditions: Any) -> int:
+        """How many stand-alone activities there are; conditions as for :meth:`list`."""
+        return await asyncio.to_thread(self._client.count_activities, query, **conditions)
+
+    async def list_activities(self, query: str = "", **conditions: Any) -> list[RunRow]:
+        """Stand-alone activities, newest first; conditions are those of :meth:`Client.list_activities`."""
+        return await asyncio.to_thread(lambda: [*self._client.list_activities(query, **conditions)])
+
+    async def list(self, query: str = "", **filters: Any) -> list[RunRow]:
         """Runs, newest first; the filters are those of :meth:`Client.list`."""
-        return await asyncio.to_thread(lambda: list(self._client.list(**filters)))
+        return await asyncio.to_thread(lambda: [*self._client.list(query, **filters)])
 
 
 class AsyncWorkflowUpdateHandle(Generic[R_co]):
@@ -204,6 +234,21 @@ class AsyncWorkflowHandle(Generic[R_co]):
     async def describe(self) -> WorkflowDescription:
         """What is known of the run, and what it waits for."""
         return await asyncio.to_thread(self._handle.describe)
+
+    pause = _off_the_loop(RunOperations.pause, "_handle")
+    resume = _off_the_loop(RunOperations.resume, "_handle")
+    delete = _off_the_loop(RunOperations.delete, "_handle")
+    update_options = _off_the_loop(RunOperations.update_options, "_handle")
+
+    async def reset(self, **options: Any) -> AsyncWorkflowHandle[R_co]:
+        """Begin anew at an earlier turn, in a new run; options as for :meth:`WorkflowHandle.reset`."""
+        reset: Any = self._handle.reset
+        return AsyncWorkflowHandle(await asyncio.to_thread(reset, **options))
+
+    async def fork(self, id: str, *args: Any, **options: Any) -> AsyncWorkflowHandle[R_co]:
+        """Begin another run at an earlier turn of this one; options as for :meth:`WorkflowHandle.fork`."""
+        fork: Any = self._handle.fork
+        return AsyncWorkflowHandle(await asyncio.to_thread(fork, id, *args, **options))
 
     async def history(self) -> Sequence[HistoryEvent]:
         """All events so far."""

@@ -285,6 +285,16 @@ class TaskContract(StoreHarness):
             )
         )
 
+    def test_whoever_holds_a_task_learns_by_a_heartbeat_that_it_is_to_stop(self) -> None:
+        """It is not given back for another attempt either."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, claimed=True)])
+        assert Done() == self.one(ChangeTask(run_id="run-1", seq=1, cancel_requested=True))
+        assert Done() == self.one(ChangeTask(run_id="run-1", seq=1, paused=False))
+        beat = Heartbeat(token=token, run_id="run-1", seq=1, attempt=1, details=b"[]")
+        assert Beat(True) == self.one(beat)
+        assert Refused() == self.retry_of(token, 1)
+
     def test_a_task_is_changed_from_outside(self) -> None:
         """Its attempt and its time only where nobody holds it."""
         token = self.session()
