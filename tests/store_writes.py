@@ -399,6 +399,7 @@ plain_writes: st.SearchStrategy[Write] = st.one_of(
         options=maybe_blobs,
         task_queue=st.one_of(st.none(), queues),
         forget_heartbeat=st.booleans(),
+        cancel_requested=st.booleans(),
     ),
     st.builds(
         ParkRun,
