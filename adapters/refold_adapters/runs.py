@@ -46,6 +46,7 @@ from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.task_ends import CHECK
 from refold_adapters.tasks import Ended, Tasks, outcome_write
 from refold_adapters.turn_making import TurnMaker
+from refold_adapters.turn_watch import TurnWatch, task_timeout_of
 from refold_adapters.turn_writes import is_local, task_queue_of
 from refold_adapters.update_news import encode_refusal, news_in, refusal_of
 from refold_adapters.warnings_of_runs import complain, poison, warn_of_unfinished
@@ -76,6 +77,7 @@ class Runs:
         self._on_ended = closings.settle
         self._on_update = closings.updates.tell
         self._maker = TurnMaker(store, registry, tasks, fail_unknown_types=fail_unknown_types)
+        self._watch = TurnWatch()
         self.builds = Builds()
         self._cache: OrderedDict[str, LiveRun] = OrderedDict()
         self._dirty: dict[str, LiveRun] = {}
@@ -187,7 +189,11 @@ class Runs:
             if not live.messages:
                 return None
             live.pin(self.builds.pin_to)
-            turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
+            self._watch.begin(live, task_timeout_of(live))
+            try:
+                turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
+            finally:
+                self._watch.end()
             if turn.events:
                 need_known_activities(self._registry, live, turn, every=self._fail_unknown_types)
         except RefoldError as error:

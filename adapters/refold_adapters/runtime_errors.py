@@ -22,6 +22,7 @@ CODES: dict[str, str] = {
     "RF5113": "An option of the worker is not acceptable",
     "RF5114": "A query of a list has no meaning",
     "RF5115": "A run cannot begin anew at that turn",
+    "RF5116": "A turn of a workflow does not come back",
     "RF5120": "The worker of an attempt was lost, and the activity may not begin again",
     "RF5121": "There is no such activity",
     "RF5122": "The process of an attempt died",
