@@ -35,6 +35,51 @@ class Order:
     code: Code | None
 
 
+def told_options(command: Command) -> Command:
+    """What is told of the run to those who list runs, and to its code."""
+    options = [
+        click.option(
+            "--memo", multiple=True, metavar="NAME=JSON", help="A value that describes the run; repeatable."
+        ),
+        click.option(
+            "--search-attribute",
+            multiple=True,
+            metavar="NAME:KIND=JSON",
+            help="A value that the run is found by, with its kind: KEYWORD, KEYWORD_LIST, TEXT, INT, FLOAT, BOOL or DATETIME; repeatable.",
+        ),
+        click.option(
+            "--header", multiple=True, metavar="NAME=JSON", help="A value that goes along unread; repeatable."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def conflict_options(default: str) -> Callable[[Command], Command]:
+    """What to do where there is a run already, by its id or by the request."""
+    options = [
+        click.option(
+            "--id-conflict-policy",
+            type=click.Choice(["FAIL", "USE_EXISTING", "TERMINATE_EXISTING"], case_sensitive=False),
+            metavar="POLICY",
+            default=default,
+            show_default=True,
+            help="What to do when a run of that id is open: FAIL, USE_EXISTING or TERMINATE_EXISTING.",
+        ),
+        click.option(
+            "--request-id", metavar="REQUEST", help="Start nothing new if this request was made before."
+        ),
+    ]
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def property_options(command: Command) -> Command:
     """The options that belong to the run itself."""
     options = [
@@ -49,18 +94,7 @@ def property_options(command: Command) -> Command:
             help="Keep the first turn back; only another start's signal or update, or a cancel request, ends that.",
         ),
         retry_options,
-        click.option(
-            "--memo", multiple=True, metavar="NAME=JSON", help="A value that describes the run; repeatable."
-        ),
-        click.option(
-            "--search-attribute",
-            multiple=True,
-            metavar="NAME:KIND=JSON",
-            help="A value that the run is found by, with its kind: KEYWORD, KEYWORD_LIST, TEXT, INT, FLOAT, BOOL or DATETIME; repeatable.",
-        ),
-        click.option(
-            "--header", multiple=True, metavar="NAME=JSON", help="A value that goes along unread; repeatable."
-        ),
+        told_options,
     ]
     for option in reversed(options):
         command = option(command)
@@ -89,17 +123,7 @@ def start_options(conflict: str) -> Callable[[Command], Command]:
             "--build-id", metavar="BUILD", help="Only for workers that serve this build of the code."
         ),
         reuse_option("ALLOW_DUPLICATE"),
-        click.option(
-            "--id-conflict-policy",
-            type=click.Choice(["FAIL", "USE_EXISTING", "TERMINATE_EXISTING"], case_sensitive=False),
-            metavar="POLICY",
-            default=conflict,
-            show_default=True,
-            help="What to do when a run of that id is open: FAIL, USE_EXISTING or TERMINATE_EXISTING.",
-        ),
-        click.option(
-            "--request-id", metavar="REQUEST", help="Start nothing new if this request was made before."
-        ),
+        conflict_options(conflict),
         property_options,
     ]
 

@@ -17,6 +17,7 @@ from refold_adapters.cli.pairs import search_attribute, values_by_name
 from refold_adapters.cli.params import DURATION, JsonCommand, reuse_option
 from refold_adapters.cli.retrying import retry_policy_of
 from refold_adapters.cli.settings import Settings, common_options, module_option, settings_of
+from refold_adapters.cli.starting import conflict_options, told_options
 
 if TYPE_CHECKING:
     from refold_adapters.client import Client
@@ -36,31 +37,10 @@ def _start_options(conflict: str) -> Callable[[Command], Command]:
             help="Its id; by default the activity's name and a new number.",
         ),
         reuse_option("ALLOW_DUPLICATE"),
-        click.option(
-            "--id-conflict-policy",
-            type=click.Choice(["FAIL", "USE_EXISTING", "TERMINATE_EXISTING"], case_sensitive=False),
-            metavar="POLICY",
-            default=conflict,
-            show_default=True,
-            help="What to do when a run of that id is open: FAIL, USE_EXISTING or TERMINATE_EXISTING.",
-        ),
-        click.option(
-            "--request-id", metavar="REQUEST", help="Start nothing new if this request was made before."
-        ),
+        conflict_options(conflict),
         click.option("--start-delay", type=DURATION, help="Keep the first attempt back."),
         option_options,
-        click.option(
-            "--memo", multiple=True, metavar="NAME=JSON", help="A value that describes it; repeatable."
-        ),
-        click.option(
-            "--search-attribute",
-            multiple=True,
-            metavar="NAME:KIND=JSON",
-            help="A value that it is found by, with its kind: KEYWORD, KEYWORD_LIST, TEXT, INT, FLOAT, BOOL or DATETIME; repeatable.",
-        ),
-        click.option(
-            "--header", multiple=True, metavar="NAME=JSON", help="A value that goes along unread; repeatable."
-        ),
+        told_options,
     ]
 
     def decorate(command: Command) -> Command:
