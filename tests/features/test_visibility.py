@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from refold import Workflow, continue_as_new, upsert_search_attributes, workflow
-from refold_adapters import Client, ExecutionError
+from refold_adapters import Client, ExecutionError, ManualClock
 from refold_adapters.ports import RunStatus
 from refold_adapters.properties import memo_of, search_attributes_of
 from tests.features.operating import amount, charge, customer, labelled, passes, turnstile
-from tests.features.running import SOON
+from tests.features.running import SECOND, SOON, ended_by
 from tests.runtime.conftest import MakeEngine
 
 
@@ -59,13 +59,14 @@ def renewed(left: int) -> Workflow[str]:
 
 
 def test_the_next_run_of_a_chain_is_found_by_what_it_was_given_and_by_what_the_last_one_set(
-    make_engine: MakeEngine,
+    make_engine: MakeEngine, clock: ManualClock
 ) -> None:
     engine = make_engine(workflows=[renewed])
     handle = engine.start(
         renewed, 1, id="chain", memo={"note": "kept"}, search_attributes=[customer.value_set("acme")]
     )
     engine.handle("chain").signal(passes, "go")
+    ended_by(clock, SECOND, handle)
     assert "go" == handle.result(timeout=SOON)
 
     rows = {row.status: row for row in engine.list("Customer = 'acme'")}
