@@ -69,7 +69,7 @@ class TurnWatch:
 
 def task_timeout_of(live: LiveRun) -> int | None:
     """How long a turn of the run may take, in microseconds, as it was started."""
-    started = None if live.execution is None else live.execution.state.started
+    started = None if live.execution is None else live.execution.started
     if started is not None:
         return started.task_timeout_us
     first = live.messages[0]
