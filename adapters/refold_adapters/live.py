@@ -11,10 +11,10 @@ import attrs
 from refold import Execution, Turn
 from refold.codec import decode_message
 from refold.messages import FireTimer, Message, StartWorkflow, TimeOutWorkflow
-from refold_adapters.attempt_ends import Ended
 from refold_adapters.built_in import BUILT_IN
 from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, ReadyRun, Write
 from refold_adapters.task_ends import CHECK
+from refold_adapters.tasks import Ended
 from refold_adapters.turn_writes import DEADLINE
 from refold_adapters.update_news import UpdateNews
 
@@ -50,6 +50,8 @@ class LiveRun:
     task_queue: str
     takeovers: int = 0
     execution: Execution | None = None
+    #: How large its history is, as it is stored.
+    history_bytes: int = 0
     #: When its time is up, as was fixed when it was created.
     ends_at: int | None = None
     #: The start that its first turn is committed together with.
@@ -215,3 +217,8 @@ class Made:
         commit = self.writes[-1]
         assert isinstance(commit, CommitTurn)
         return commit
+
+    @property
+    def history_bytes(self) -> int:
+        """By how much the history grows."""
+        return sum(len(write.data) for write in self.writes if isinstance(write, CommitTurn))

@@ -21,7 +21,6 @@ from refold.codec import encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled
 from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.acceptances import accept_write, acceptance
-from refold_adapters.attempt_ends import Ended, outcome_write
 from refold_adapters.closings import Closings, Ending
 from refold_adapters.endings import ends_others
 from refold_adapters.live import REDOS_MAX, TAKEOVERS_MAX, Leftover, LiveRun, Made
@@ -45,7 +44,7 @@ from refold_adapters.ports import (
 from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.task_ends import CHECK
-from refold_adapters.tasks import Tasks
+from refold_adapters.tasks import Ended, Tasks, outcome_write
 from refold_adapters.turn_making import TurnMaker
 from refold_adapters.turn_watch import TurnWatch, task_timeout_of
 from refold_adapters.turn_writes import is_local, task_queue_of
@@ -192,7 +191,8 @@ class Runs:
             live.pin(self.builds.pin_to)
             self._watch.begin(live, task_timeout_of(live))
             try:
-                turn = live.execution.turn(*live.messages, at=self._store.clock.now_us())
+                now = self._store.clock.now_us()
+                turn = live.execution.turn(*live.messages, at=now, history_bytes=live.history_bytes)
             finally:
                 self._watch.end()
             if turn.events:
@@ -305,6 +305,7 @@ class Runs:
         for message, future in live.accepting:
             future.set_result(acceptance(live, message))
         if turn.closed is None:
+            live.history_bytes += made.history_bytes
             self._begin_anew(live)
             return
         closing = made.commit.closing

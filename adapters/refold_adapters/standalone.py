@@ -248,17 +248,12 @@ class StandaloneActivities(Finder):
         if of_start.get("id_conflict_policy") is WorkflowIDConflictPolicy.USE_EXISTING:
             row = client.row(id, run.run_id)
             if row.workflow_type != STANDALONE_ACTIVITY:
-                raise WorkflowAlreadyStartedError(id, row.run_id, row.status.value, other_kind=True)
+                raise WorkflowAlreadyStartedError(id, row.run_id, row.status.value)
         return StandaloneActivityHandle(client, id, run.run_id, type_, name)
 
     @overload
     def execute_activity(
-        self,
-        activity: Activity[..., R],
-        *args: Any,
-        id: str,
-        timeout: timedelta | None = ...,
-        **options: Unpack[ActivityKeywords],
+        self, activity: Activity[..., R], *args: Any, id: str, **options: Unpack[ActivityKeywords]
     ) -> R: ...
     @overload
     def execute_activity(
@@ -267,26 +262,15 @@ class StandaloneActivities(Finder):
         *args: Any,
         id: str,
         result_type: type[R],
-        timeout: timedelta | None = ...,
         **options: Unpack[ActivityKeywords],
     ) -> R: ...
     @overload
     def execute_activity(
-        self,
-        activity: str,
-        *args: Any,
-        id: str,
-        timeout: timedelta | None = ...,
-        **options: Unpack[ActivityKeywords],
+        self, activity: str, *args: Any, id: str, **options: Unpack[ActivityKeywords]
     ) -> Any: ...
-    def execute_activity(
-        self, activity: Any, *args: Any, id: str, timeout: timedelta | None = None, **options: Any
-    ) -> Any:
-        """Start an activity and return its result; options as for :meth:`start_activity`, raises as that and as ``result`` do.
-
-        After ``timeout`` nobody waits any more (``TimeoutError``), but the activity goes on.
-        """
-        return self.start_activity(activity, *args, id=id, **options).result(timeout=timeout)
+    def execute_activity(self, activity: Any, *args: Any, id: str, **options: Any) -> Any:
+        """Start an activity and return its result; options as for :meth:`start_activity`, raises as that and as ``result`` do."""
+        return self.start_activity(activity, *args, id=id, **options).result()
 
     def get_activity_handle(
         self, id: str, run_id: str | None = None, *, activity: Activity[..., R] | None = None

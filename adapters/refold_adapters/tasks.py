@@ -10,19 +10,17 @@ import heapq
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import attrs
 
 from refold import Activity, ActivityOptions, Failure
-from refold.codec import decode_failure
+from refold.codec import decode_failure, encode_message
 from refold.events import ActivityTaskScheduled
-from refold.messages import CompleteActivity, FailActivity, ReportActivityCanceled
+from refold.messages import CompleteActivity, FailActivity, Message, ReportActivityCanceled
 from refold.policies import microseconds
 from refold_adapters.activity_context import ActivityContext, ActivityInfo
 from refold_adapters.activity_runner import ActivityRunner, ThreadJob
-from refold_adapters.attempt_ends import Ended, heartbeat_write
 from refold_adapters.attempts import (
     Attempt,
     AttemptOutcome,
@@ -32,11 +30,14 @@ from refold_adapters.attempts import (
     Returned,
 )
 from refold_adapters.ports import (
+    AcceptMessage,
     Clock,
     DetachTask,
+    FinishTask,
     Heartbeat,
     RetryTask,
     TaskRow,
+    Write,
 )
 from refold_adapters.registry import Registry
 from refold_adapters.task_ends import (
@@ -54,6 +55,16 @@ from refold_adapters.task_ends import (
 #: Among the limits: held-back details are due, and so is the next attempt of a local activity.
 _FLUSH = "FLUSH"
 _RETRY = "RETRY"
+
+
+@attrs.frozen
+class Ended:
+    """What the end of an attempt comes to: a message for its run, another attempt, or that somebody outside goes on with it."""
+
+    attempt: Attempt
+    message: Message | None
+    retry: RetryTask | None = None
+    detach: DetachTask | None = None
 
 
 class Tasks:
@@ -120,46 +131,36 @@ class Tasks:
 
         Its slot is taken already, but for a local one, which takes one more.
         """
-        activity = self._registry.activity(event.activity_type)
-        attempt = Attempt(
-            activity=activity,
-            input=list(event.input),
-            options=_options_of(event, activity),
-            run_id=run_id,
+        info = ActivityInfo(
+            activity_id=event.activity_id or str(event.seq),
+            activity_type=event.activity_type,
+            attempt=1,
             workflow_id=workflow_id,
+            run_id=run_id,
             workflow_type=workflow_type,
             task_queue=queue,
-            seq=event.seq,
-            number=1,
             scheduled_at=event.at,
             started_at=self._clock.now_us(),
-            make_context=self._context_of,
-            event=event,
         )
+        attempt = self._attempt(event, info)
         self.free -= attempt.options.local
         self._begin(attempt)
 
     def start_claimed(self, row: TaskRow) -> Ended | None:
         """Begin an attempt of a task that was claimed from the store; or end it, if it must not begin."""
         event = event_of(row)
-        activity = self._registry.activity(event.activity_type)
-        attempt = Attempt(
-            activity=activity,
-            input=list(event.input),
-            options=_options_of(event, activity) if row.options is None else options_of(row),
-            run_id=row.run_id,
+        info = ActivityInfo(
+            activity_id=event.activity_id or str(row.seq),
+            activity_type=row.activity_type,
+            attempt=row.attempt,
             workflow_id=row.workflow_id,
+            run_id=row.run_id,
             workflow_type=row.workflow_type,
             task_queue=row.task_queue,
-            seq=row.seq,
-            number=row.attempt,
             scheduled_at=row.scheduled_at,
             started_at=row.started_at or self._clock.now_us(),
-            make_context=self._context_of,
-            event=event,
-            details=row.heartbeat,
-            last_failure=None if row.last_failure is None else decode_failure(row.last_failure),
         )
+        attempt = self._attempt(event, info, row)
         if row.cancel_requested:
             return self.stopped(attempt)
         if row.attempt > 1 and (failure := lost(attempt.held(self.identity))) is not None:
@@ -170,21 +171,30 @@ class Tasks:
         self._begin(attempt)
         return None
 
-    def _context_of(self, attempt: Attempt) -> ActivityContext:
-        event = attempt.event
-        info = ActivityInfo(
-            activity_id=event.activity_id or str(attempt.seq),
-            activity_type=event.activity_type,
-            attempt=attempt.number,
-            workflow_id=attempt.workflow_id,
-            run_id=attempt.run_id,
-            workflow_type=attempt.workflow_type,
-            task_queue=attempt.task_queue,
-            scheduled_at=attempt.scheduled_at,
-            started_at=attempt.started_at,
+    def _attempt(
+        self, event: ActivityTaskScheduled, info: ActivityInfo, row: TaskRow | None = None
+    ) -> Attempt:
+        activity = self._registry.activity(event.activity_type)
+        options = _options_of(event, activity) if row is None or row.options is None else options_of(row)
+        heartbeat = None if row is None else row.heartbeat
+        details: list[Any] = [] if heartbeat is None else json.loads(heartbeat)
+        attempt = Attempt(
+            activity=activity,
+            input=list(event.input),
+            options=options,
+            run_id=info.run_id,
+            seq=event.seq,
+            number=info.attempt,
+            scheduled_at=info.scheduled_at,
+            started_at=info.started_at,
+            context=ActivityContext(info, lambda beat: self._heartbeat(attempt, beat), details),
+            event=event,
+            details=heartbeat,
+            last_failure=None
+            if row is None or row.last_failure is None
+            else decode_failure(row.last_failure),
         )
-        details: list[Any] = [] if attempt.details is None else json.loads(attempt.details)
-        return ActivityContext(info, partial(self._heartbeat, attempt), details)
+        return attempt
 
     def _begin(self, attempt: Attempt) -> None:
         options = attempt.options
@@ -297,17 +307,11 @@ class Tasks:
             return [Ended(attempt, end)]
         if not attempt.options.local:
             return [Ended(attempt, None, retry=end)]
-        again = attrs.evolve(
-            attempt,
-            number=attempt.number + 1,
-            started_at=now,
-            last_failure=failure,
-            details=None,
-            beat_at=None,
-            sent_at=None,
-            flushes=False,
-            waits=True,
-        )
+        context = attempt.context
+        info = attrs.evolve(context.info, attempt=attempt.number + 1, started_at=now)
+        again = self._attempt(attempt.event, info)
+        again.last_failure = failure
+        again.waits = True
         self._running[(attempt.run_id, attempt.seq)] = again
         self._at(end.visible_at, again, _RETRY)
         return []
@@ -407,3 +411,28 @@ def _options_of(event: ActivityTaskScheduled, activity: Activity[..., Any]) -> A
     if (event.options or {}) == activity.type.options:
         return activity.default_options
     return ActivityOptions.from_plain(event.options or {})
+
+
+def outcome_write(token: int, ended: Ended) -> Write:
+    """The write that puts the outcome of an attempt into the inbox of a run that is not at hand."""
+    assert ended.message is not None
+    attempt = ended.attempt
+    message = encode_message(ended.message)
+    if attempt.options.local:
+        return AcceptMessage(
+            workflow_id=attempt.context.info.workflow_id, run_id=attempt.run_id, data=message
+        )
+    return FinishTask(
+        token=token, run_id=attempt.run_id, seq=attempt.seq, attempt=attempt.number, message=message
+    )
+
+
+def heartbeat_write(token: int, attempt: Attempt) -> Heartbeat:
+    """The write that records the last heartbeat of an attempt."""
+    return Heartbeat(
+        token=token,
+        run_id=attempt.run_id,
+        seq=attempt.seq,
+        attempt=attempt.number,
+        details=attempt.details or b"[]",
+    )

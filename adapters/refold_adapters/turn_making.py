@@ -96,6 +96,7 @@ class TurnMaker:
     def load(self, live: LiveRun) -> Execution:
         """The execution of a run, as its history has left it; its local activities begin again."""
         turns = () if live.creation else self._store.read_turns(live.run_id)  # none before it is created
+        live.history_bytes = sum(len(turn.data) for turn in turns)
         execution = load_run(
             self._registry.workflow(live.workflow_type), turns, self._decode, live.log_fields
         )

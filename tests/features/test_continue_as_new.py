@@ -5,17 +5,30 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import combinations, pairwise
+from typing import Any
 
 import pytest
 
-from refold import Signal, Workflow, activity, continue_as_new, info, workflow
+from refold import (
+    Query,
+    RetryPolicy,
+    SearchAttributeKey,
+    Signal,
+    Workflow,
+    activity,
+    continue_as_new,
+    info,
+    upsert_memo,
+    workflow,
+)
 from refold_adapters import ManualClock, RunStatus, Worker
 from refold_adapters.ports import Store
 from refold_adapters.results import next_run_of
-from tests.features.running import SECOND, SOON, MakeEngine, begin, done_by, ended_by, kinds
+from tests.features.running import SECOND, SOON, MakeEngine, begin, done_by, ended_by, kinds, until
 
 news = Signal("news", str)
 go = Signal("go")
+read = Query("read", int)
 
 
 @activity
@@ -55,6 +68,50 @@ def elsewhere() -> Workflow[str]:
     return who.task_queue
 
 
+customer = SearchAttributeKey.keyword("Customer")
+
+
+@workflow
+def asks_for_all() -> Workflow[list[object]]:
+    """Goes on as another workflow, with every option that it can give."""
+    yield from upsert_memo({"changed": True})
+    return (
+        yield from continue_as_new(
+            "given",
+            workflow=tells,
+            run_timeout=timedelta(minutes=2),
+            task_timeout=timedelta(seconds=3),
+            retry_policy=RetryPolicy(maximum_attempts=4),
+            memo={"of": "the next"},
+            search_attributes=[customer.value_set("zeta")],
+        )
+    )
+
+
+@workflow
+def asks_for_nothing() -> Workflow[list[object]]:
+    yield from upsert_memo({"changed": True})
+    return (yield from continue_as_new("kept", workflow=tells))
+
+
+@workflow
+def tells(text: str) -> Workflow[list[object]]:
+    who = yield from info()
+    attempts = who.retry_policy.maximum_attempts if who.retry_policy else None
+    memo, customers = dict(who.memo), customer.value_in(who.search_attributes)
+    return [text, str(who.run_timeout), str(who.task_timeout), attempts, memo, customers]
+
+
+@workflow
+def fills_up(number: int) -> Workflow[int]:
+    """Reads until it is told that its history has grown."""
+    yield from read.answer(lambda: number)
+    while not (yield from info()).continue_as_new_suggested:
+        yield from news.receive()
+        number += 1
+    return number
+
+
 @workflow
 def hears_later(heard: list[str]) -> Workflow[list[str]]:
     """Takes nothing in its first run, so that all it was sent goes on to the next."""
@@ -77,6 +134,7 @@ def collecting(heard: list[str]) -> Workflow[list[str]]:
 
 
 WORKFLOWS = [counting, at_once, delayed, elsewhere, hears_later, collecting]
+TELLING = [asks_for_all, asks_for_nothing, tells, fills_up]
 
 
 def test_the_result_is_that_of_the_last_run_of_the_chain(make_engine: MakeEngine):
@@ -140,6 +198,40 @@ def test_the_next_run_may_be_on_another_task_queue(make_engine: MakeEngine, stor
         assert "others" == engine.start(elsewhere, id="chain").result(timeout=SOON)
     finally:
         other.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        (asks_for_all, ["given", "0:02:00", "0:00:03", 4, {"of": "the next"}, "zeta"]),
+        (asks_for_nothing, ["kept", "1:00:00", "0:00:09", 2, {"first": 1, "changed": True}, "acme"]),
+    ],
+    ids=["all", "nothing"],
+)
+def test_the_next_run_has_the_options_that_were_asked_for_and_else_those_that_the_run_has_now(
+    make_engine: MakeEngine, clock: ManualClock, how: Any, expected: list[object]
+):
+    handle = make_engine(workflows=TELLING).start(
+        how,
+        id="chain",
+        run_timeout=timedelta(hours=1),
+        task_timeout=timedelta(seconds=9),
+        retry_policy=RetryPolicy(maximum_attempts=2),
+        memo={"first": 1},
+        search_attributes=[customer.value_set("acme")],
+    )
+    ended_by(clock, SECOND, handle)
+    assert expected == handle.result(timeout=SOON)
+
+
+@pytest.mark.parametrize("cached", [0, 100])
+def test_a_run_whose_history_has_grown_is_told_so(make_engine: MakeEngine, cached: int):
+    """Eight signals of half a megabyte make the four after which it is suggested; the ninth finds it so."""
+    handle = make_engine(workflows=TELLING, max_cached_workflows=cached).start(fills_up, 0, id="full")
+    for number in range(1, 10):
+        handle.signal(news, "x" * 512 * 1024)
+        until(lambda number=number: handle.query(read) == number)  # type: ignore[misc]
+    assert 9 == handle.result(timeout=SOON)
 
 
 def test_signals_that_nobody_received_go_on_in_order(make_engine: MakeEngine):
