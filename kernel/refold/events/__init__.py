@@ -53,7 +53,6 @@ from refold.events.others import (
 )
 from refold.events.steps import (
     HISTORY_SIZE_MARKER,
-    LOCAL_ACTIVITY_MARKER,
     PATCH_MARKER,
     SIDE_EFFECT_MARKER,
     ActivityTaskCanceled,
@@ -72,7 +71,6 @@ from refold.events.steps import (
 
 __all__ = [
     "HISTORY_SIZE_MARKER",
-    "LOCAL_ACTIVITY_MARKER",
     "PATCH_MARKER",
     "SIDE_EFFECT_MARKER",
     "ActivityTaskCancelRequested",

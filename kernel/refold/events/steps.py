@@ -80,7 +80,7 @@ class ActivityTaskCancelRequested(HistoryEvent):
 
 @attrs.frozen(eq=False, repr=False)
 class ActivityTaskCanceled(HistoryEvent):
-    """The activity ended because it was asked to, or never began; ``failure`` is there if it failed then."""
+    """The activity ended because it was asked to, or never began."""
 
     external = True
     seq: int
@@ -88,7 +88,6 @@ class ActivityTaskCanceled(HistoryEvent):
     attempt: int = 1
     identity: str = ""
     started_at: int | None = None
-    failure: Failure | None = None
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -123,7 +122,6 @@ class TimerCanceled(HistoryEvent):
 #: ``MarkerRecorded.marker_name`` of the markers that the kernel itself makes.
 PATCH_MARKER = "Patch"
 SIDE_EFFECT_MARKER = "SideEffect"
-LOCAL_ACTIVITY_MARKER = "LocalActivity"
 HISTORY_SIZE_MARKER = "HistorySize"
 
 
