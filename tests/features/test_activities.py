@@ -15,6 +15,7 @@ from refold import (
     CancelledError,
     RetryPolicy,
     RetryState,
+    Signal,
     TimeoutError,
     TimeoutType,
     Workflow,
@@ -381,18 +382,25 @@ def test_a_cancelled_activity_is_waited_for_as_its_cancellation_type_says(
         stage.enter(asked)
         return "finished"
 
+    go_on = Signal("go on")
+
     @workflow
     def waits() -> Workflow[str]:
         try:
             return (yield from stubborn())
         except CancelledError:
+            yield from go_on.receive()  # the end of its run would ask it to stop, too
             return "cancelled"
 
     handle = make_engine(workflows=[waits], activities=[stubborn]).start(waits, id="r")
     stage.wait_until_entered()
     handle.cancel()
-    expected = "finished" if kind is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED else "cancelled"
-    assert expected == handle.result(timeout=SOON)
+    stage.wait_until_entered()
+    finishes = kind is ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+    if not finishes:
+        handle.signal(go_on)
+    assert ("finished" if finishes else "cancelled") == handle.result(timeout=SOON)
+    assert ["begun", kind is not ActivityCancellationType.ABANDON] == stage.seen
 
 
 def test_a_coroutine_is_cancelled_where_it_waits(make_engine: MakeEngine, stage: Stage) -> None:

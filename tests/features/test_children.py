@@ -208,7 +208,7 @@ def test_a_child_whose_id_is_taken_is_not_started(make_engine: MakeEngine):
     assert "untouched" == other.result(timeout=SOON)
 
 
-@pytest.mark.parametrize("end", ["returns", "fails", "continues", "terminated", "times out"])
+@pytest.mark.parametrize("end", ["returns", "fails", "continues", "cancelled", "terminated", "times out"])
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [("TERMINATE", TerminatedError), ("REQUEST_CANCEL", CancelledError), ("ABANDON", None)],
@@ -217,13 +217,15 @@ def test_the_parent_close_policy_holds_however_the_parent_closes(
     make_engine: MakeEngine, clock: ManualClock, policy: str, end: str, expected: type[BaseException] | None
 ):
     engine = make_engine(**EVERYTHING)
-    stays = end in ("terminated", "times out")
+    stays = end in ("cancelled", "terminated", "times out")
     handle = begin(
         engine, leaving, policy, "waits" if stays else end, id="parent", run_timeout_us=60 * SECOND
     )
     child = None
     while child is None:  # started in the first turn of its parent, which a worker is about to make
         child = engine.store.find_run("child")
+    if end == "cancelled":
+        handle.cancel("enough")
     if end == "terminated":
         handle.terminate("enough")
     if end == "times out":

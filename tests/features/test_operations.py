@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,11 +18,12 @@ from refold_adapters import (
     WorkflowAlreadyStartedError,
     WorkflowClosedError,
     WorkflowFailedError,
+    WorkflowHandle,
     WorkflowNotFoundError,
     WorkflowParkedError,
 )
 from refold_adapters.ports import CommitTurn, Stale
-from tests.features.operating import charge, napping, passes, seen, turnstile
+from tests.features.operating import charge, customer, napping, passes, seen, turnstile
 from tests.runtime.conftest import MakeEngine
 
 SECONDS = timedelta(seconds=10)
@@ -184,3 +187,27 @@ def test_hazard_34_a_turn_under_way_when_its_run_is_paused_is_refused(
     client.handle("gate").signal(passes, "ann")
     again = make_engine(workflows=[turnstile], activities=[charge])
     assert ["charged ann"] == again.handle("gate").result(timeout=SECONDS)
+
+
+def test_what_is_done_to_every_run_of_a_list_is_done_to_those_that_fit_and_to_no_other(
+    make_engine: MakeEngine,
+) -> None:
+    """As the command line does it for a query: each operation, run by run."""
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    for number, name in enumerate(("acme", "zeta", "acme")):
+        engine.start(turnstile, 1, id=f"gate-{number}", search_attributes=[customer.value_set(name)])
+    query = "Customer = 'acme' AND ExecutionStatus = 'Running'"
+
+    def each(act: Callable[[WorkflowHandle[Any]], Any]) -> None:
+        for row in engine.list(query):
+            act(engine.handle(row.workflow_id, row.run_id))
+
+    each(lambda handle: handle.pause())
+    assert 2 == engine.count("Paused = true")
+    each(lambda handle: handle.resume())
+    each(lambda handle: handle.update_options(build_id=""))
+    each(lambda handle: handle.signal(passes, "all"))
+    for number in (0, 2):
+        assert ["charged all"] == engine.handle(f"gate-{number}", workflow=turnstile).result(timeout=SECONDS)
+    assert [] == list(engine.list(query))
+    assert ["gate-1"] == [row.workflow_id for row in engine.list("ExecutionStatus = 'Running'")]

@@ -159,6 +159,22 @@ def test_a_fork_may_have_another_input(make_engine: MakeEngine) -> None:
     assert old.describe().run.closed_at is None
 
 
+def test_a_fork_from_an_event_with_another_input_goes_on_from_there(make_engine: MakeEngine) -> None:
+    """The turn of the event is made anew, with the same signal; what came later came to the other run only."""
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    old = engine.start(turnstile, 4, id="gate")
+    for number, name in enumerate(("ann", "bob", "eve"), start=1):
+        old.signal(passes, name)
+        while len(old.query(seen)) < number:
+            old.describe()
+    second = [event for event in old.history() if isinstance(event, ActivityTaskScheduled)][1]
+    fork = old.fork("other", 3, event_id=second.event_id)
+    fork.signal(passes, "zoe")
+
+    assert ["charged ann", "charged bob", "charged zoe"] == fork.result(timeout=SECONDS)
+    assert ["charged ann", "charged bob", "charged eve"] == old.query(seen)
+
+
 def test_a_reset_to_a_turn_that_is_not_there_is_refused(make_engine: MakeEngine) -> None:
     engine = make_engine(workflows=[turnstile], activities=[charge])
     handle = engine.start(turnstile, 1, id="gate")

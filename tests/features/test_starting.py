@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from refold import (
+    ApplicationError,
     DefinitionError,
     RetryPolicy,
     SearchAttributeKey,
@@ -41,7 +42,10 @@ ALLOW, FAILED_ONLY, REJECT = WorkflowIDReusePolicy
 
 @workflow
 def greet(greeting: str = "hello") -> Workflow[str]:
-    return f"{greeting} {(yield from name_of.receive())}"
+    name = yield from name_of.receive()
+    if name == "nobody":
+        raise ApplicationError("there is nobody to greet")
+    return f"{greeting} {name}"
 
 
 @workflow
@@ -65,40 +69,61 @@ def started(events: Sequence[HistoryEvent]) -> WorkflowExecutionStarted:
     return first
 
 
-@pytest.mark.parametrize("reuse", [ALLOW, FAILED_ONLY])
+@pytest.mark.parametrize("reuse", [ALLOW, FAILED_ONLY, REJECT])
 def test_an_open_run_meets_the_conflict_policy(make_engine: MakeEngine, reuse: WorkflowIDReusePolicy) -> None:
     engine = make_engine(workflows=[greet])
     first = engine.start(greet, id="g", id_reuse_policy=reuse)
     with pytest.raises(WorkflowAlreadyStartedError, match="RF5101"):
         engine.start(greet, id="g", id_reuse_policy=reuse, id_conflict_policy=FAIL)
     same = engine.start(greet, id="g", id_reuse_policy=reuse, id_conflict_policy=USE)
+    assert first.run_id == same.run_id
+    if reuse is REJECT:  # with it no other run can ever take the place of this one
+        with pytest.raises(ExecutionError, match="RF5135"):
+            engine.start(greet, id="g", id_reuse_policy=reuse, id_conflict_policy=REPLACE)
+        return
     other = engine.start(greet, id="g", id_reuse_policy=reuse, id_conflict_policy=REPLACE)
 
-    assert (first.run_id, False) == (same.run_id, first.run_id == other.run_id)
+    assert first.run_id != other.run_id
     with pytest.raises(WorkflowFailedError, match="TERMINATED") as caught:
         first.result(timeout=SOON)
     assert isinstance(caught.value.cause, TerminatedError)
 
 
-@pytest.mark.parametrize("ending", ["completed", "terminated"])
+@pytest.mark.parametrize("conflict", [FAIL, USE])
+@pytest.mark.parametrize("ending", ["completed", "failed", "canceled", "terminated", "timed_out"])
 @pytest.mark.parametrize("reuse", [ALLOW, FAILED_ONLY, REJECT])
 def test_a_closed_run_meets_the_reuse_policy(
-    make_engine: MakeEngine, reuse: WorkflowIDReusePolicy, ending: str
+    make_engine: MakeEngine,
+    clock: ManualClock,
+    reuse: WorkflowIDReusePolicy,
+    ending: str,
+    conflict: WorkflowIDConflictPolicy,
 ) -> None:
+    """What is to be done about an open run does not matter to a closed one."""
     engine = make_engine(workflows=[greet])
-    first = engine.start(greet, id="g")
+    first = engine.start(greet, id="g", run_timeout=HOUR)
+    match ending:
+        case "completed" | "failed":
+            first.signal(name_of, "Ada" if ending == "completed" else "nobody")
+        case "canceled":
+            first.cancel()
+        case "terminated":
+            first.terminate()
+        case _:
+            clock.advance(3601 * SECOND)
     if ending == "completed":
-        first.signal(name_of, "Ada")
         first.result(timeout=SOON)
     else:
-        first.terminate()
-    allowed = reuse is ALLOW or (reuse is FAILED_ONLY and ending == "terminated")
+        with pytest.raises(WorkflowFailedError):
+            first.result(timeout=SOON)
+    allowed = reuse is ALLOW or (reuse is FAILED_ONLY and ending != "completed")
 
     if allowed:
-        assert first.run_id != engine.start(greet, id="g", id_reuse_policy=reuse).run_id
+        again = engine.start(greet, id="g", id_reuse_policy=reuse, id_conflict_policy=conflict)
+        assert first.run_id != again.run_id
     else:
         with pytest.raises(WorkflowAlreadyStartedError, match=ending.upper()):
-            engine.start(greet, id="g", id_reuse_policy=reuse)
+            engine.start(greet, id="g", id_reuse_policy=reuse, id_conflict_policy=conflict)
 
 
 def test_terminating_the_existing_run_and_starting_another_is_one_commit(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
-from refold import Workflow, continue_as_new, upsert_search_attributes, workflow
+from refold import (
+    SearchAttributeKey,
+    SearchAttributeKind,
+    Workflow,
+    continue_as_new,
+    upsert_search_attributes,
+    workflow,
+)
 from refold_adapters import Client, ExecutionError, ManualClock
 from refold_adapters.ports import RunStatus
 from refold_adapters.properties import memo_of, search_attributes_of
@@ -38,6 +48,50 @@ def test_runs_are_found_by_the_search_attributes_they_were_started_with(make_eng
     (row,) = engine.list("Amount BETWEEN 2 AND 9")
     assert {"number": 2} == memo_of(row)
     assert "zeta" == customer.value_in(search_attributes_of(row))
+
+
+#: A key of each kind, a value, and conditions that a run with the value fits and one with no value, or another, does not.
+KINDS: list[tuple[SearchAttributeKey[Any], Any, Any, list[str]]] = [
+    (SearchAttributeKey.keyword("K"), "a b", "a", ["K = 'a b'", "K STARTS_WITH 'a '", "K IN ('x', 'a b')"]),
+    (SearchAttributeKey.keyword_list("L"), ["a", "b"], ["c"], ["L = 'a'", "L IN ('x', 'b')"]),
+    (SearchAttributeKey.text("T"), "The tea is hot", "cold", ["T = 'tea'"]),
+    (SearchAttributeKey.int("I"), 7, 5, ["I = 7", "I > 6", "I BETWEEN 6 AND 8"]),
+    (SearchAttributeKey.float("F"), 1.5, -1.5, ["F = 1.5", "F > 1.25"]),
+    (SearchAttributeKey.bool("B"), True, False, ["B = true"]),
+    (
+        SearchAttributeKey.datetime("D"),
+        datetime(2026, 5, 1, tzinfo=UTC),
+        datetime(2025, 5, 1, tzinfo=UTC),
+        ["D = '2026-05-01T00:00:00Z'", "D > '2026-04-30T00:00:00Z'"],
+    ),
+]
+
+
+def test_these_are_all_kinds_of_search_attributes() -> None:
+    assert set(SearchAttributeKind) == {key.kind for key, *_ in KINDS}
+
+
+@pytest.mark.parametrize(("key", "value", "other", "queries"), KINDS, ids=[key.name for key, *_ in KINDS])
+def test_an_attribute_of_each_kind_is_found_by_its_value_given_at_the_start_or_set_by_code(
+    make_engine: MakeEngine, key: SearchAttributeKey[Any], value: Any, other: Any, queries: list[str]
+) -> None:
+    @workflow
+    def sets() -> Workflow[None]:
+        yield from upsert_search_attributes(key.value_set(value))
+        yield from passes.receive()
+        yield from upsert_search_attributes(key.value_unset())
+        yield from passes.receive()
+
+    engine = make_engine(workflows=[sets, turnstile], activities=[charge])
+    engine.start(turnstile, 1, id="given", search_attributes=[key.value_set(value)])
+    engine.start(turnstile, 1, id="other", search_attributes=[key.value_set(other)])
+    engine.start(turnstile, 1, id="without")
+    handle = engine.start(sets, id="set")
+
+    assert [["given", "set"]] * len(queries) == [ids(engine, query) for query in queries]
+    assert value == key.value_in(search_attributes_of(handle.describe().run))
+    handle.signal(passes, "on")
+    assert [["given"]] * len(queries) == [ids(engine, query) for query in queries]
 
 
 def test_what_code_upserts_is_found_and_what_it_takes_away_is_not(make_engine: MakeEngine) -> None:
