@@ -17,7 +17,7 @@ from refold_adapters import ManualClock, Store, open_store
 from refold_adapters.ports import Closing, CommitTurn, CreateRun, RunFilter, RunStatus, Write
 from refold_adapters.properties import properties_of
 from refold_adapters.runtime_errors import ExecutionError
-from refold_adapters.visibility import parse_query
+from refold_adapters.visibility import DEPTH_MAX, parse_query
 
 TEXTS = ("a", "ab", "b", "it's", "%", "Red shoes", "", "\uffff", "\U0010ffff", "2026-01-01T00:00:00Z")
 NUMBERS = (-1, 0, 1, 1.5, 2**70, -(2**63))
@@ -177,6 +177,45 @@ def test_what_has_no_meaning_is_refused_with_its_place(query: str, place: str) -
         parse_query(query)
     assert "RF5114" == caught.value.code
     assert place in caught.value.what
+
+
+def nested(depth: int, level: str) -> str:
+    """A query as deep as that; each level holds the next where ``level`` has a hash sign."""
+    text = "customer = 'a'"
+    for _ in range(depth):
+        text = level.replace("#", f"({text})")
+    return text
+
+
+def balanced(depth: int, *, alternatives: bool = True) -> str:
+    """Both sides of each condition are as deep as each other."""
+    if not depth:
+        return "NOT customer = 'a'"
+    word = " OR " if alternatives else " AND "
+    return word.join([f"({balanced(depth - 1, alternatives=not alternatives)})"] * 2)
+
+
+LEVELS = (
+    "#",
+    "NOT #",
+    "paid = false AND # OR amount > 5",
+    "amount > 5 OR NOT # AND paid = false",
+    "# AND paid = false OR NOT amount > 5",
+    "NOT # AND note STARTS_WITH 'x' AND paid IS NULL",
+    "tags IN ('b', 'c') OR note STARTS_WITH 'x' AND #",
+)
+
+
+def test_a_query_as_deep_as_may_be_means_the_same_in_both_stores(tmp_path: Path) -> None:
+    memory, sqlite = open_store("memory:"), open_store(str(tmp_path / "runs.db"))
+    try:
+        for store in (memory, sqlite):
+            fill(store, [[customer.value_set("a"), paid.value_set(False)], [amount.value_set(9)], []])
+        for query in (*(nested(DEPTH_MAX, level) for level in LEVELS), balanced(7)):
+            assert found(memory, query) == found(sqlite, query), query
+    finally:
+        memory.close()
+        sqlite.close()
 
 
 def test_an_empty_query_lets_every_run_through() -> None:

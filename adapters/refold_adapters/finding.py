@@ -34,6 +34,7 @@ class Finder:
         """Runs, newest first, read page by page; all conditions must hold.  Stand-alone activities are listed apart.
 
         A ``query`` is such as ``Customer = 'acme' AND StartTime > '2026-01-31T12:00:00Z'`` (RF5114 where it has no meaning).
+        A search attribute that no run has is told in the log, or refused where its name is nearly another.
         """
         wanted = RunFilter(
             workflow_id=workflow_id,
@@ -41,13 +42,13 @@ class Finder:
             task_queue=task_queue,
             statuses=statuses,
             parked=parked,
-            where=_where(query, workflow_type),
+            where=_where(self.store, query, workflow_type),
         )
         return _pages(self.store, wanted, limit)
 
     def count(self, query: str = "", **conditions: Any) -> int:
         """How many runs there are; conditions as for :meth:`list`."""
-        where = _where(query, conditions.get("workflow_type"))
+        where = _where(self.store, query, conditions.get("workflow_type"))
         return self.store.count_runs(RunFilter(where=where, **conditions))
 
     def retry(self, query: str = "", *, dry_run: bool = False, **conditions: Any) -> Sequence[RunRow]:
@@ -59,13 +60,15 @@ class Finder:
         return rows
 
 
-def _where(query: str, workflow_type: str | None) -> Condition | None:
+def _where(store: Store, query: str, workflow_type: str | None) -> Condition | None:
     """What is to hold of a run; stand-alone activities are found by their type only, which users never need to know."""
     asked = None
     if query:
-        from refold_adapters.visibility import parse_query  # for the programs that ask
+        from refold_adapters.names_in_queries import check_names  # for the programs that ask
+        from refold_adapters.visibility import parse_query
 
         asked = parse_query(query)
+        check_names(store, query, asked)
     if workflow_type is not None:
         return asked
     return _NO_ACTIVITY if asked is None else AllOf((asked, _NO_ACTIVITY))

@@ -111,9 +111,9 @@ class _Token:
 def parse_query(text: str) -> Condition:
     """The tree of a query; an empty one lets every run through.  Raises :class:`ExecutionError` (RF5114) for what has no meaning."""
     if len(text) > LENGTH_MAX:
-        _refuse(text, LENGTH_MAX, f"it is longer than {LENGTH_MAX} characters")
+        refuse(text, LENGTH_MAX, f"it is longer than {LENGTH_MAX} characters")
     if not text.isprintable() and re.search(r"[\ud800-\udfff]", text):
-        _refuse(text, 0, "it has half a character (a lone surrogate)")
+        refuse(text, 0, "it has half a character (a lone surrogate)")
     tokens = _tokens(text)
     if len(tokens) == 1:
         return AllOf(())
@@ -132,7 +132,7 @@ def _tokens(text: str) -> list[_Token]:
         found = _TOKEN.match(text, place)
         if found is None:
             start = place + len(text[place:]) - len(text[place:].lstrip())
-            _refuse(text, start, f"{text[start]!r} begins nothing that a query is made of")
+            refuse(text, start, f"{text[start]!r} begins nothing that a query is made of")
         kind = str(found.lastgroup)
         word = found[kind]
         start = found.start(kind)
@@ -168,7 +168,7 @@ class _Parser:
         """The next token cannot stand there."""
         token = self.next
         shown = "it ends" if token.kind == "end" else f"{token.value!r} stands"
-        _refuse(self._text, token.place, f"{shown} where {wanted} was to come")
+        refuse(self._text, token.place, f"{shown} where {wanted} was to come")
 
     def _take(self, kind: str, *values: str) -> _Token | None:
         token = self.next
@@ -184,7 +184,7 @@ class _Parser:
     def condition(self, depth: int) -> Condition:
         """Alternatives."""
         if depth > DEPTH_MAX:
-            _refuse(self._text, self.next.place, f"it is nested more than {DEPTH_MAX} deep")
+            refuse(self._text, self.next.place, f"it is nested more than {DEPTH_MAX} deep")
         parts = [self._conjunction(depth)]
         while self._take("keyword", "OR"):
             parts.append(self._conjunction(depth))
@@ -248,7 +248,7 @@ class _Parser:
     def _count(self) -> None:
         self._tests += 1
         if self._tests > TESTS_MAX:
-            _refuse(self._text, self.next.place, f"it has more than {TESTS_MAX} values to compare with")
+            refuse(self._text, self.next.place, f"it has more than {TESTS_MAX} values to compare with")
 
     def _value(self) -> _Token:
         for kind in ("text", "number"):
@@ -261,7 +261,7 @@ class _Parser:
     # What the names mean ------------------------------------------------------------------------------------------------
 
     def _misfit(self, token: _Token, why: str) -> NoReturn:
-        _refuse(self._text, token.place, f"{token.value!r} cannot be used like this: {why}")
+        refuse(self._text, token.place, f"{token.value!r} cannot be used like this: {why}")
 
     def _is_null(self, name: _Token) -> Condition:
         known = name.value.lower()
@@ -336,7 +336,8 @@ def _time(text: str) -> int | None:
     return None if moment.tzinfo is None else time_term(moment)
 
 
-def _refuse(text: str, place: int, problem: str) -> NoReturn:
+def refuse(text: str, place: int, problem: str) -> NoReturn:
+    """Raise RF5114: there the query stops having a meaning."""
     shown = text if len(text) <= 200 else f"{text[:200]}..."
     raise ExecutionError(
         "RF5114",

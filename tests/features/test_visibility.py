@@ -141,3 +141,41 @@ def test_a_query_without_meaning_is_refused(make_engine: MakeEngine) -> None:
     engine = make_engine(workflows=[turnstile], activities=[charge])
     with pytest.raises(ExecutionError, match="RF5114"):
         engine.count("Customer =")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Status", "ExecutionStatus"),
+        ("workflow_type", "WorkflowType"),
+        ("StartedAt", "StartTime"),
+        ("WorkfowId", "WorkflowId"),
+        ("CUSTOMER", "Customer"),
+    ],
+)
+def test_a_name_that_no_run_has_and_that_is_nearly_another_is_refused(
+    make_engine: MakeEngine, name: str, meant: str
+) -> None:
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    engine.start(turnstile, 1, id="gate", search_attributes=[customer.value_set("acme")])
+    for query in (f"{name} = 'x'", f"Customer = 'acme' AND NOT ({name} IS NULL)"):
+        with pytest.raises(ExecutionError, match=f"RF5114.*{name!r}; did you mean {meant}\\?"):
+            list(engine.list(query))
+    assert 0 == engine.count(f"`{name}` = 'x'")
+
+
+def test_a_name_that_some_run_has_is_taken_as_it_is(make_engine: MakeEngine) -> None:
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    status = SearchAttributeKey.keyword("Status")
+    engine.start(turnstile, 1, id="gate", search_attributes=[status.value_set("x")])
+    assert 1 == engine.count("Status = 'x'")
+
+
+def test_a_name_that_no_run_has_is_told(make_engine: MakeEngine, caplog: pytest.LogCaptureFixture) -> None:
+    engine = make_engine(workflows=[turnstile], activities=[charge])
+    engine.start(turnstile, 1, id="gate", search_attributes=[customer.value_set("acme")])
+    assert 0 == engine.count("Custmer = 'acme' OR Region = 'eu'")
+    first, second = [record.getMessage() for record in caplog.records if record.name == "refold.client"]
+    assert "a search attribute 'Custmer', which no run of" in first
+    assert first.endswith("; did you mean 'Customer'?")
+    assert "a search attribute 'Region', which no run of" in second

@@ -70,6 +70,33 @@ class BoundaryContract(StoreHarness):
         (outcome,) = self.store.apply([write])
         assert 1 == len(getattr(outcome, "tasks", ()))
 
+    def test_a_timer_of_a_number_that_is_there_is_moved(self) -> None:
+        """In the turn that starts it, in another one and without one: it is due once, at the last time."""
+        token = self.session()
+        self.create(owner=token)
+        twice = ((1, START + SECOND), (1, START + 2 * SECOND))
+        assert Committed() == self.one(evolve(first_turn(token, "run-1"), timers=twice))
+        assert [(1, START + 2 * SECOND)] == self.store.list_timers("run-1")
+        assert Committed() == self.one(evolve(turn(token, "run-1", 2), timers=((1, START + 3 * SECOND),)))
+        again = ConsumeMessages(
+            token=token, run_id="run-1", message_ids=(), new_timers=((1, START + SECOND),)
+        )
+        assert Done() == self.one(again)
+        assert START + SECOND == self.store.next_due_at((QUEUE,), token)
+        self.clock.advance(5 * SECOND)
+        (ready,) = self.claim(token)
+        assert [1] == ready.due_timers
+        assert Committed() == self.one(evolve(turn(token, "run-1", 3), removed_timers=(1,)))
+        assert ([], []) == (self.claim(token), self.store.list_timers("run-1"))
+
+    def test_a_type_may_be_empty(self) -> None:
+        """A task of it is found among others."""
+        token = self.session()
+        self.begin(token, tasks=[task(1, ""), task(2)])
+        assert START == self.store.next_due_at((QUEUE,), token)
+        assert [1] == [found.seq for found in self.claim_tasks(token, types=("",))]
+        assert [2] == [found.seq for found in self.claim_tasks(token)]
+
     def test_many_runs_in_one_batch_are_all_created_listed_and_claimed(self) -> None:
         """Each once, and in order."""
         token = self.session()

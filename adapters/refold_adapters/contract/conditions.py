@@ -77,6 +77,20 @@ class ConditionContract(StoreHarness):
                 others = [f"run-{i:02}" for i, value in enumerate(values) if not meaning(value, asked)]
                 assert [*others, "without"] == self.where(Not(condition)), (sign, asked)
 
+    def test_the_names_that_runs_are_found_by_are_listed_once_and_in_order(self) -> None:
+        """Those of runs that are there, also closed ones, and no others."""
+        assert [] == self.store.list_attributes()
+        self.noted(
+            "run-1", Term("b", TermKind.TEXT, "x"), Term("b", TermKind.TEXT, "y"), Term("", TermKind.BOOL, 1)
+        )
+        self.noted("run-2", Term("b", TermKind.NUMBER, 5), Term("B", TermKind.WORD, "w"))
+        self.noted("run-3")
+        assert ["", "B", "b"] == self.store.list_attributes()
+        assert Committed() == self.one(evolve(first_turn(0, "run-1"), closing=END))
+        assert ["", "B", "b"] == self.store.list_attributes()
+        assert Done() == self.one(DeleteRun(run_id="run-1"))
+        assert ["B", "b"] == self.store.list_attributes()
+
     def test_texts_are_compared_by_code_points(self) -> None:
         """Whatever a collation or a pattern would make of them."""
         self.compare_all(TermKind.TEXT, TEXTS)

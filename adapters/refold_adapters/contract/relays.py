@@ -19,6 +19,8 @@ from refold_adapters.ports import (
     Closing,
     Committed,
     CreateRun,
+    DeleteRun,
+    Done,
     Exists,
     NextRun,
     NotFound,
@@ -156,6 +158,32 @@ class RelayContract(StoreHarness):
         message = AcceptMessage(workflow_id="wf-run-1", data=b"a", first_run_id="run-1")
         assert Accepted("run-2", 2) == self.one(message)
         assert NotFound() == self.one(evolve(message, first_run_id="run-2"))
+
+    def test_a_next_run_whose_run_id_is_taken_refuses_the_turn(self) -> None:
+        """By a run or by a tombstone, of whatever workflow id: nothing of the turn is done."""
+        token = self.session()
+        self.create(owner=token)
+        self.create("taken", "another")
+        taken = evolve(follower(), run_id="taken")
+        end = evolve(
+            first_turn(token, "run-1"), closing=CONTINUED, next=NextRun(creation=taken, messages=(b"a",))
+        )
+        assert Exists("taken", RunStatus.RUNNING) == self.one(end)
+        assert Committed() == self.one(evolve(first_turn(0, "taken"), closing=CONTINUED))
+        assert Done() == self.one(DeleteRun(run_id="taken"))
+        assert Exists("taken", RunStatus.CONTINUED_AS_NEW) == self.one(end)
+        assert ([(1, b"start")], 0) == (self.inbox(), self.row().turn)
+
+    def test_a_next_run_stands_beside_whatever_its_workflow_id_has(self) -> None:
+        """Also where a start with these conditions would find a run in its way."""
+        token = self.session()
+        self.one(evolve(new_run(owner=token), request_id="asked"))
+        beside = evolve(follower(), request_id="asked", blocked_by=tuple(RunStatus))
+        end = evolve(
+            first_turn(token, "run-1"), closing=CONTINUED, next=NextRun(creation=beside, messages=(b"a",))
+        )
+        assert Committed() == self.one(end)
+        assert [(1, beside.message), (2, b"a")] == self.inbox("run-2")
 
     def test_a_first_run_names_its_own_chain(self) -> None:
         """Whether or not another run follows."""

@@ -118,7 +118,8 @@ class Run:
         return min(times if timer is None else [*times, timer[0]], default=None)
 
     def put_timer(self, seq: int, fire_at: int) -> None:
-        """Start a timer."""
+        """Start a timer, or move the one of that number."""
+        self.drop_timer(seq)
         self.timers[seq] = fire_at
         self.due.add((fire_at, seq))
 

@@ -101,6 +101,11 @@ class MemoryStore:
         with self._lock:
             return sum(matches(run, filter) for run in self._open_state().runs.values())
 
+    def list_attributes(self) -> list[str]:
+        """The names of the search attributes that any run is found by."""
+        with self._lock:
+            return sorted({term.name for run in self._open_state().runs.values() for term in run.terms})
+
     def list_tasks(self, run_id: str) -> list[TaskRow]:
         """The open activity tasks of a run, by ``seq``."""
         with self._lock:

@@ -65,9 +65,8 @@ def create_run(state: State, now: int, write: ports.CreateRun) -> Outcome:
 
 def run_in_the_way(state: State, write: ports.CreateRun, closing: str | None = None) -> ports.Exists | None:
     """The run that a new one cannot stand beside; not the one of the run id ``closing``, which is about to be closed."""
-    namesake = state.runs.get(write.run_id) or state.tombstones.get(write.run_id)
-    if namesake is not None:
-        return ports.Exists(namesake.run_id, namesake.status, namesake.workflow_id == write.workflow_id)
+    if (namesake := _namesake_of(state, write)) is not None:
+        return namesake
     of_workflow = state.by_workflow.get(write.workflow_id, [])
     if write.request_id:
         twins: list[Run | Tombstone] = [
@@ -83,6 +82,14 @@ def run_in_the_way(state: State, write: ports.CreateRun, closing: str | None = N
         if is_open or latest.status in write.blocked_by:
             return ports.Exists(latest.run_id, latest.status)
     return None
+
+
+def _namesake_of(state: State, write: ports.CreateRun) -> ports.Exists | None:
+    """The run, there or removed, that has the run id already."""
+    found = state.runs.get(write.run_id) or state.tombstones.get(write.run_id)
+    if found is None:
+        return None
+    return ports.Exists(found.run_id, found.status, found.workflow_id == write.workflow_id)
 
 
 def new_run(state: State, now: int, write: ports.CreateRun) -> Run:
@@ -205,10 +212,12 @@ def commit_turn(state: State, now: int, write: ports.CommitTurn) -> Outcome:
 
 
 def _create_next(state: State, now: int, following: ports.NextRun) -> None:
-    create_run(state, now, following.creation)
-    run = state.runs[following.creation.run_id]
-    for data in following.messages:
-        run.put_message(max(now, following.creation.ready_at), data)
+    creation = following.creation
+    run = new_run(state, now, creation)
+    own = () if creation.message is None else (creation.message,)
+    for data in (*own, *following.messages):
+        run.put_message(max(now, creation.ready_at), data)
+    state.add_run(run)
 
 
 def relay(state: State, sender: Run, now: int, relay: ports.Relay) -> None:
@@ -243,6 +252,8 @@ def refused_turn(state: State, run: Run | None, write: ports.CommitTurn) -> Outc
         unseen = [message for message in run.messages() if message.message_id not in write.consumed]
         if unseen:
             return ports.Unseen(unseen)
+    if write.next is not None and (namesake := _namesake_of(state, write.next.creation)) is not None:
+        return namesake
     for seq, attempt in write.finished:
         task = run.tasks.get(seq)
         if task is None or task.attempt != attempt or (write.token and task.owner != write.token):

@@ -63,6 +63,10 @@ class Store(Protocol):
         """How many runs match (``limit`` and ``before`` aside)."""
         ...
 
+    def list_attributes(self) -> list[str]:
+        """The names of the search attributes that any run is found by, in order of code points."""
+        ...
+
     def list_tasks(self, run_id: str) -> list[TaskRow]:
         """The open activity tasks of a run, by ``seq``."""
         ...

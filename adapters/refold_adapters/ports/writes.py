@@ -129,7 +129,7 @@ class Closing(Value):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class NextRun(Value):
-    """The run that follows one that a turn closes: it is created whatever else is there, and begins with these messages.
+    """The run that follows one that a turn closes: it is created whatever else its workflow id has, and begins with these messages.
 
     Its own message and ``messages``, in this order, are its inbox; all are due when ``creation`` says.
     """
@@ -158,6 +158,7 @@ class CommitTurn(Value):
     ``Committed``; ``NotFound``; ``Fenced`` (the session is gone, or does not own the run); ``Stale`` (the run is not at
     ``turn - 1``, or is closed, unless the last turn carries this very ``turn_token``: then the reply to an earlier try was lost
     and it is ``Committed``); ``Unseen`` (the turn closes the run while its inbox holds messages that are not in ``consumed``);
+    ``Exists`` (the run id of ``next`` is taken, by a run or its tombstone);
     ``Gone`` (a task in ``finished`` is no longer held by the session in that attempt).
     Conditions are checked in this order (a dead session before an unknown run), before anything is changed.  ``token`` 0 is an
     administrative turn: ownership is not checked.  Closing deletes the run's tasks, timers and inbox, its owner and its parking.
@@ -186,7 +187,7 @@ class CommitTurn(Value):
     dropped_tasks: Sequence[int] = ()
     tasks: Sequence[NewTask] = ()
     cancel_tasks: Sequence[CancelTask] = ()
-    #: ``(seq, fire_at)``
+    #: ``(seq, fire_at)``; a timer that has the number already is moved.
     timers: Sequence[tuple[int, int]] = ()
     removed_timers: Sequence[int] = ()
     closing: Closing | None = None

@@ -50,6 +50,10 @@ _NEXT_TYPE = """
     SELECT activity_type FROM tasks INDEXED BY tasks_idle
     WHERE owner = 0 AND paused = 0 AND task_queue = ? AND activity_type > ? ORDER BY activity_type LIMIT 1
 """
+_FIRST_TYPE = """
+    SELECT activity_type FROM tasks INDEXED BY tasks_idle
+    WHERE owner = 0 AND paused = 0 AND task_queue = ? ORDER BY activity_type LIMIT 1
+"""
 _VISIBLE = """
     SELECT visible_at, id FROM tasks INDEXED BY tasks_idle
     WHERE owner = 0 AND paused = 0 AND task_queue = ? AND activity_type = ? AND visible_at <= ? ORDER BY visible_at, id LIMIT ?
@@ -166,7 +170,7 @@ def _takeovers(tx: Transaction, group: _Group) -> Iterator[int]:
 
 def _idle_types(tx: Transaction, queue: str) -> Iterator[str]:
     """The types of the tasks that no session holds, in order."""
-    last = ""
-    while (row := tx.execute(_NEXT_TYPE, (queue, last)).fetchone()) is not None:
-        last = row[0]
-        yield last
+    row = tx.execute(_FIRST_TYPE, (queue,)).fetchone()
+    while row is not None:
+        yield row[0]
+        row = tx.execute(_NEXT_TYPE, (queue, row[0])).fetchone()

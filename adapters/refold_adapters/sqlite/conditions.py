@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TypeAlias, assert_never
 
+import attrs
+
 from refold_adapters.ports.conditions import (
     AllOf,
     AnyOf,
@@ -50,6 +52,48 @@ _HAS_TERM = "runs.run_key IN (SELECT terms.run_key FROM terms WHERE terms.name =
 
 def sql_of(condition: Condition) -> tuple[str, Bound]:
     """An expression that is 1 or 0 for each row of ``runs``, never NULL, and what is bound to it."""
+    found = _sql(condition, negated=False)
+    return f"({found.text})", found.bound
+
+
+@attrs.frozen
+class _Sql:
+    """A part of an expression, without the parentheses that it may need beside others."""
+
+    text: str
+    bound: Bound
+    #: Whether it is held together by OR, which binds the least.
+    is_or: bool = False
+    #: How many parentheses are open at once while it is read.
+    depth: int = 0
+
+
+def _sql(condition: Condition, *, negated: bool) -> _Sql:
+    """Negations are pushed down to the tests, and the deepest part comes first: SQLite keeps only so much open while it reads on."""
+    match condition:
+        case Not():
+            return _sql(condition.condition, negated=not negated)
+        case AllOf() | AnyOf():
+            is_or = isinstance(condition, AnyOf) != negated
+            return _joined([_sql(each, negated=negated) for each in condition.conditions], is_or=is_or)
+        case _:
+            text, bound = _test(condition)
+            return _Sql(f"(NOT {text})" if negated else text, bound)
+
+
+def _joined(parts: list[_Sql], *, is_or: bool) -> _Sql:
+    if not parts:
+        return _Sql("0" if is_or else "1", [])
+    if not is_or:
+        parts = [
+            _Sql(f"({each.text})", each.bound, depth=each.depth + 1) if each.is_or else each for each in parts
+        ]
+    parts.sort(key=lambda each: -each.depth)
+    text = (" OR " if is_or else " AND ").join(each.text for each in parts)
+    return _Sql(text, [value for each in parts for value in each.bound], is_or, parts[0].depth)
+
+
+def _test(condition: Compare | StartsWith | IsNull) -> tuple[str, Bound]:
     match condition:
         case Compare():
             return _about(condition.subject, f"{condition.operator.value} ?", [condition.value])
@@ -63,27 +107,8 @@ def sql_of(condition: Condition) -> tuple[str, Bound]:
                 text, bound = _about(condition.subject)
                 return f"(NOT {text})", bound
             return f"({_COLUMNS[condition.subject]} IS NULL)", []
-        case Not():
-            text, bound = sql_of(condition.condition)
-            return f"(NOT {text})", bound
-        case AllOf():
-            return _joined(condition, "AND", "1")
-        case AnyOf():
-            return _joined(condition, "OR", "0")
         case _:
             assert_never(condition)
-
-
-def _joined(condition: AllOf | AnyOf, word: str, empty: str) -> tuple[str, Bound]:
-    if not condition.conditions:
-        return empty, []
-    texts: list[str] = []
-    bound: Bound = []
-    for each in condition.conditions:
-        text, values = sql_of(each)
-        texts.append(text)
-        bound += values
-    return f"({f' {word} '.join(texts)})", bound
 
 
 def _about(subject: Subject, *tests: str | Bound) -> tuple[str, Bound]:

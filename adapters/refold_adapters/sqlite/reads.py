@@ -36,6 +36,8 @@ _SESSIONS = "SELECT token, identity, process, expires_at FROM sessions ORDER BY 
 
 _NEWEST_FIRST = " ORDER BY started_at DESC, run_id DESC LIMIT ?"
 _ENDING = SELECT_RUNS + " WHERE ends_at <= ? ORDER BY ends_at, run_key LIMIT ?"
+_FIRST_NAME = "SELECT min(name) FROM terms"
+_NEXT_NAME = "SELECT min(name) FROM terms WHERE name > ?"
 _COUNT = "SELECT count(*) FROM runs"
 _KEYS = "SELECT run_key FROM runs"
 _BY_KEY = SELECT_RUNS + " WHERE run_key = ?"
@@ -116,6 +118,16 @@ def count_runs(tx: Transaction, filter: RunFilter) -> int:
     where, bound = _conditions(filter)
     found: int = tx.execute(_COUNT + _where(where), bound).fetchone()[0]
     return found
+
+
+def list_attributes(tx: Transaction) -> list[str]:
+    """The names of the search attributes that any run is found by: one step in the index a name."""
+    names: list[str] = []
+    found = tx.execute(_FIRST_NAME).fetchone()[0]
+    while found is not None:
+        names.append(found)
+        found = tx.execute(_NEXT_NAME, (found,)).fetchone()[0]
+    return names
 
 
 def list_tasks(tx: Transaction, run_id: str) -> list[TaskRow]:

@@ -9,24 +9,19 @@ from collections.abc import Sequence
 
 from refold_adapters import ports
 from refold_adapters.sqlite.inbox import put_message
-from refold_adapters.sqlite.runs import accept_message, create_run
+from refold_adapters.sqlite.runs import accept_message, create_run, put_run
 from refold_adapters.sqlite.transaction import Transaction
-
-_KEY = "SELECT run_key FROM runs WHERE run_id = ?"
-_COUNT = "UPDATE runs SET last_message = ? WHERE run_key = ?"
 
 
 def _create_next(tx: Transaction, following: ports.NextRun) -> None:
     """Create the run that follows one that was closed."""
     creation = following.creation
-    create_run(tx, creation)
-    if not following.messages:
-        return
-    ((run_key,),) = tx.execute(_KEY, (creation.run_id,)).fetchall()
+    own = () if creation.message is None else (creation.message,)
+    inbox = (*own, *following.messages)
     ready_at = max(tx.now, creation.ready_at)
-    for number, data in enumerate(following.messages, 2):
+    run_key = put_run(tx, creation, ready_at if inbox else None, len(inbox))
+    for number, data in enumerate(inbox, 1):
         put_message(tx, run_key, number, ready_at=ready_at, data=data)
-    tx.execute(_COUNT, (1 + len(following.messages), run_key))
 
 
 def carry_out(tx: Transaction, write: ports.CommitTurn) -> None:

@@ -92,11 +92,8 @@ def run_in_the_way(
     tx: Transaction, write: ports.CreateRun, closing: str | None = None
 ) -> ports.Exists | None:
     """The run that a new one cannot stand beside; not the one of the run id ``closing``, which is about to be closed."""
-    for statement in (_NAMESAKE, _DEAD_NAMESAKE):
-        namesake = tx.execute(statement, (write.run_id,)).fetchone()
-        if namesake is not None:
-            status = status_of(write.run_id, namesake[1])
-            return ports.Exists(write.run_id, status, namesake[0] == write.workflow_id)
+    if (namesake := namesake_of(tx, write)) is not None:
+        return namesake
     if write.request_id:
         for statement in (_SAME_REQUEST, _SAME_DEAD_REQUEST):
             twin = tx.execute(statement, (write.workflow_id, write.request_id)).fetchone()
@@ -108,6 +105,16 @@ def run_in_the_way(
         is_open = status is RunStatus.RUNNING and latest[0] != closing
         if is_open or status in write.blocked_by:
             return ports.Exists(latest[0], status)
+    return None
+
+
+def namesake_of(tx: Transaction, write: ports.CreateRun) -> ports.Exists | None:
+    """The run, there or removed, that has the run id already."""
+    for statement in (_NAMESAKE, _DEAD_NAMESAKE):
+        namesake = tx.execute(statement, (write.run_id,)).fetchone()
+        if namesake is not None:
+            status = status_of(write.run_id, namesake[1])
+            return ports.Exists(write.run_id, status, namesake[0] == write.workflow_id)
     return None
 
 

@@ -89,6 +89,10 @@ class SqliteStore:
         """How many runs match."""
         return self._open_file().read(lambda tx: reads.count_runs(tx, filter))
 
+    def list_attributes(self) -> list[str]:
+        """The names of the search attributes that any run is found by."""
+        return self._open_file().read(reads.list_attributes)
+
     def list_tasks(self, run_id: str) -> list[TaskRow]:
         """The open activity tasks of a run, by ``seq``."""
         return self._open_file().read(lambda tx: reads.list_tasks(tx, run_id))

@@ -16,6 +16,7 @@ from refold_adapters.sqlite.properties import note
 from refold_adapters.sqlite.refusals import put_refusal
 from refold_adapters.sqlite.relays import carry_out
 from refold_adapters.sqlite.rows import checksum
+from refold_adapters.sqlite.runs import namesake_of
 from refold_adapters.sqlite.schema import number_of, row_id, row_span
 from refold_adapters.sqlite.transaction import Transaction
 
@@ -61,7 +62,7 @@ _PUT_TASK = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0)
 """
 _ASK_TASK_TO_STOP = "UPDATE tasks SET cancel_requested = 1 WHERE id = ?"
-_PUT_TIMER = "INSERT INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
+_PUT_TIMER = "INSERT OR REPLACE INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
 _TAKE_TIMER = "DELETE FROM timers WHERE id = ?"
 _PAUSE = "UPDATE runs SET paused_at = ? WHERE run_key = ?"
 #: A task is not claimed where any of the bits is set: 1 if it is paused itself, 2 if its run is.
@@ -99,10 +100,8 @@ def commit_turn(
         return _COMMITTED if repeated else ports.Stale(turn)
     #: An open run that is neither ready, parked nor paused has no messages and no timers.
     quiet = ready_at is None and not parked and not paused
-    if write.closing is not None and not quiet:
-        unseen = _unseen(tx, run_key, write)
-        if unseen:
-            return ports.Unseen(unseen)
+    if write.closing is not None and (unclosable := _unclosable(tx, run_key, write, quiet=quiet)):
+        return unclosable
     takes = held is not None and _takes(tx, held, write)
     if write.finished and not takes and not _take_finished(tx, run_key, write):
         return _GONE
@@ -225,6 +224,14 @@ def _put_tasks(tx: Transaction, run_key: int, write: ports.CommitTurn, *, paused
     for new in write.tasks:
         put_task(tx, run_key, write.token, new)
     return None
+
+
+def _unclosable(tx: Transaction, run_key: int, write: ports.CommitTurn, *, quiet: bool) -> Outcome | None:
+    """Why the turn cannot close its run; None where it can."""
+    unseen = [] if quiet else _unseen(tx, run_key, write)
+    if unseen:
+        return ports.Unseen(unseen)
+    return None if write.next is None else namesake_of(tx, write.next.creation)
 
 
 def _unseen(tx: Transaction, run_key: int, write: ports.CommitTurn) -> list[InboxMessage]:
