@@ -91,12 +91,14 @@ def test_when_looking_is_stopped_the_store_may_be_closed(others: list[threading.
     handle = client.start("anything", id="a-1")
     with pytest.raises(TimeoutError):
         handle.result(timeout=timedelta(0))
-    assert 1 == len(new(others))
+    (watcher,) = new(others)
 
     client.closings.stop()
 
-    assert [] == new(others)
+    assert set() == client.closings._looking
     store.close()
+    watcher.join(30)
+    assert not watcher.is_alive()
 
 
 def test_a_store_that_is_closed_under_those_who_wait_tells_them_and_leaves_no_thread_behind(
@@ -160,7 +162,7 @@ def test_a_run_that_leaves_this_process_while_it_is_waited_for_is_heard_of(store
     client.closings.stop()
 
 
-class Waking(threading.Event):
+class Waking(module.Wake):
     """A wake-up with something that happens just before it is taken."""
 
     def __init__(self) -> None:

@@ -23,7 +23,8 @@ class Baton:
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Item] = SimpleQueue()
-        self._lock = threading.Lock()
+        #: Whoever has it may take it once more: after an interrupt from the keyboard a thread may not know that it has it.
+        self._lock = threading.RLock()
         self._holder: int | None = None
         #: When the thread that waits will look by itself, by the monotonic clock.
         self._wakes_at = 0.0
@@ -42,11 +43,11 @@ class Baton:
     @property
     def is_free(self) -> bool:
         """Whether nobody drives at this moment."""
-        return not self._lock.locked()
+        return self._holder is None
 
     def grab(self) -> bool:
         """Take the baton if nobody has it; whether it was taken."""
-        if not self._lock.acquire(blocking=False):
+        if self.is_held_here or not self._lock.acquire(blocking=False):
             return False
         self._holder = threading.get_ident()
         return True

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from time import monotonic
 
 import attrs
@@ -60,6 +61,33 @@ class _Waited:
     was_there: bool = False
 
 
+class Wake:
+    """A wake-up for the thread that looks.
+
+    Not a ``threading.Event``: an interrupt from the keyboard that hits a thread in the midst of ``set`` leaves its lock taken for good.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Wake the thread that waits, or the next one that will."""
+        self._calls.put(None)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until woken, and take that; False if the time is up."""
+        try:
+            self._calls.get(timeout=seconds)
+        except Empty:
+            return False
+        return True
+
+    def clear(self) -> None:
+        """Take all wake-ups that have come since."""
+        while self.wait(0):
+            pass
+
+
 class Closings:
     """Futures for runs that are to end, or to be parked."""
 
@@ -67,8 +95,11 @@ class Closings:
         self._store = store
         self._lock = threading.Lock()
         self._waiting: dict[str, _Waited] = {}
-        self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
+        #: Whether a thread was begun that looks.
+        self._is_looked_after = False
+        #: The threads that do look: one, or more where an interrupt from the keyboard came while one was begun.
+        self._looking: set[threading.Thread] = set()
+        self._wake = Wake()
         #: Whether a run is waited for that no worker of this process runs: then every write may be news of it.
         self._is_away = False
         self._stopped = False
@@ -114,9 +145,11 @@ class Closings:
         future: Future[Ending] = Future()
         with self._lock:
             self._waiting.setdefault(run_id, _Waited(workflow_id)).futures.append(future)
-            if self._thread is None and not self._stopped:
-                self._thread = threading.Thread(target=self._watch_store, name="refold-closings", daemon=True)
-                self._thread.start()
+            if not self._is_looked_after and not self._stopped:
+                threading.Thread(target=self._watch_store, name="refold-closings", daemon=True).start()
+                self._is_looked_after = (
+                    True  # last: an interrupt from the keyboard leaves nobody to wait in vain
+                )
         return future
 
     def forget(self, run_id: str, future: Future[Ending]) -> None:
@@ -139,10 +172,12 @@ class Closings:
 
     def stop(self) -> None:
         """Look no more, and tell those who still wait; when this returns, the store may be closed."""
-        self._stopped = True
-        self._wake.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        with self._lock:
+            self._stopped = True
+            looking = self._looking - {threading.current_thread()}
+        for _ in looking:
+            self._wake.set()
+        for thread in looking:
             thread.join()
         self._fail_all(WorkerStoppedError())
 
@@ -171,6 +206,17 @@ class Closings:
             self._wake.set()
 
     def _watch_store(self) -> None:
+        with self._lock:
+            if self._stopped:
+                return
+            self._looking.add(threading.current_thread())
+        try:
+            self._look_until_stopped()
+        finally:
+            with self._lock:
+                self._looking.discard(threading.current_thread())
+
+    def _look_until_stopped(self) -> None:
         # Heard of from before the first look on, and the wake-up is taken before each look: whatever is written after a look makes
         # another one, and whoever waits was registered before he looked himself.
         unsubscribe = self._store.subscribe(self._store_changed)
@@ -206,7 +252,7 @@ class Closings:
         with self._lock:
             if self._waiting:
                 return False
-            self._thread = None
+            self._is_looked_after = False
         return True
 
     def _look(self, *, everything: bool) -> None:

@@ -153,17 +153,21 @@ class Worker:
     def start(self) -> None:
         """Work on a thread of its own; when this returns, runs that an earlier worker left or parked are its to take."""
         self._rounds.open_session()
-        self._thread = threading.Thread(target=self._run_logged, name="refold-worker", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run_logged, name="refold-worker", daemon=True)
+        thread.start()
+        self._thread = thread  # last: whoever is interrupted from the keyboard need not wait for a thread that never began
 
     def shutdown(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
-        """Take no new work, let running activities end within ``grace``, give the rest back, and stop.  Idempotent."""
+        """Take no new work, let running activities end within ``grace``, give the rest back, and stop.  Idempotent.
+
+        A worker that has not begun yet will take no work at all.
+        """
+        self._draining.set()
         if self._thread is None or self._stopped.is_set():
             return
         timer = threading.Timer(grace.total_seconds(), lambda: self._baton.put(self._tasks.abandon))
         timer.daemon = True
         timer.start()
-        self._draining.set()
         self._baton.put(self._tasks.announce_shutdown)
         if not self._baton.is_held_here and threading.current_thread() is not self._thread:
             self._stopped.wait()

@@ -13,6 +13,7 @@ from refold_adapters.cli.settings import Settings, common_options, module_option
 from refold_adapters.cli.starting import properties_of, property_options
 
 if TYPE_CHECKING:
+    from refold_adapters.handles import WorkflowHandle
     from refold_adapters.starting import StartKeywords
 
 
@@ -92,6 +93,7 @@ def _run(
 ) -> int:
     from refold.ids import checked_id
     from refold_adapters.cli.errors import Exit
+    from refold_adapters.cli.interrupts import Interruptible
     from refold_adapters.cli.logs import log_to_stderr
     from refold_adapters.cli.modules import find_target
     from refold_adapters.cli.params import json_arguments
@@ -109,21 +111,25 @@ def _run(
     store = open_store(settings.store)
     # What is open now is what is waited for: once there is a worker, it may close before anybody asks for it.
     before = store.find_run(workflow_id)
-    engine = Engine(store, workflows=code.workflows, activities=code.activities, task_queue=task_queue)
-    grace = timedelta(0)
-    try:
+
+    def begin() -> WorkflowHandle[Any]:
         if before is not None and before.closed_at is None:
-            handle = engine.handle(workflow_id, before.run_id)
-        else:
-            handle = engine.attach(definition, *values, id=workflow_id, **keywords)
-        if not named:
-            say(f"workflow id: {workflow_id}")
-        need_type(engine, handle, definition.name)
-        print_json(settings, wait_for(engine, handle, timeout))
-        grace = timedelta(seconds=10)
-    except KeyboardInterrupt:
-        say("interrupted: the run is kept; `refold run` with the same id, or a worker, goes on with it")
-        return Exit.INTERRUPTED
-    finally:
-        engine.close(grace=grace)
+            return engine.handle(workflow_id, before.run_id)
+        return engine.attach(definition, *values, id=workflow_id, **keywords)
+
+    with Interruptible() as interruptible:
+        engine = Engine(store, workflows=code.workflows, activities=code.activities, task_queue=task_queue)
+        grace = timedelta(0)
+        try:
+            handle = interruptible.call(begin)
+            if not named:
+                say(f"workflow id: {workflow_id}")
+            need_type(engine, handle, definition.name)
+            print_json(settings, interruptible.call(lambda: wait_for(engine, handle, timeout)))
+            grace = timedelta(seconds=10)
+        except KeyboardInterrupt:
+            say("interrupted: the run is kept; `refold run` with the same id, or a worker, goes on with it")
+            return Exit.INTERRUPTED
+        finally:
+            engine.close(grace=grace)
     return Exit.OK
