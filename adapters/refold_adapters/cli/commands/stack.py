@@ -37,5 +37,7 @@ def command(context: click.Context, *, workflow_id: str, run_id: str | None) -> 
     if settings.output == "table":
         for number, one in enumerate(waiting):
             click.echo(escaped_lines("\n".join(["", *waiting_lines(one)][not number :])))
+        if not waiting:
+            click.echo("it waits at no line: none of its turns is recorded yet", err=True)
     else:
         print_json(settings, [waiting_record(one) for one in waiting])
