@@ -164,7 +164,7 @@ def show(demo: Demo, killer: Killer, outcomes: Sequence[Outcome], found: Sequenc
         print(f"VIOLATION {violation.rule}: {violation.order_id!r}: {violation.text}")
     half_done = sum(kill.orders_half_done for kill in killer.kills)
     print(
-        f"\n{len(demo.clerk.orders)} orders, {len(killer.kills)} times kill -9 (orders half done at that moment: {half_done}),"
+        f"\n{len(demo.clerk.orders)} orders, {len(killer.kills)} times kill -9 (with {half_done} orders half done, counted at each),"
         f" {demo.clerk.approvals} approvals answered, {demo.clerk.cancellations} orders called off"
     )
     repeated, by_kills = absorbed(tries)

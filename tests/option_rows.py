@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
-from refold import ActivityOptions, ChildWorkflowOptions, RetryPolicy, continue_as_new
-from refold_adapters import Client, StartOptions, Worker
+from refold import ActivityOptions, ChildWorkflowOptions, RetryPolicy, activity, continue_as_new, workflow
+from refold_adapters import AsyncClient, Client, StartOptions, Worker
 from refold_adapters.standalone import ActivityKeywords
 
 
@@ -39,6 +39,13 @@ def of_keywords(function: Callable[..., Any]) -> Mapping[str, str]:
     return {each.name: shown(each.default) for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
+def of_parameters(function: Callable[..., Any]) -> Mapping[str, str]:
+    """All of them, but for ``self``."""
+    first, *others = inspect.signature(function).parameters.values()
+    assert first.name == "self"
+    return {each.name: shown(each.default) for each in others}
+
+
 def of_standalone_activities() -> Mapping[str, str]:
     """Those of the activity replace what was declared with it; those of the start are a start's."""
     defaults = {**of_class(StartOptions), **dict.fromkeys(of_class(ActivityOptions), "as declared")}
@@ -48,6 +55,8 @@ def of_standalone_activities() -> Mapping[str, str]:
 #: By the title of their section.
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "Starting a run": of_class(StartOptions),
+    "Declaring a workflow": of_keywords(workflow),
+    "Declaring an activity": of_keywords(activity),
     "Activities": of_class(ActivityOptions),
     "Stand-alone activities": of_standalone_activities(),
     "Retry policy": of_class(RetryPolicy),
@@ -55,4 +64,5 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "Continue-as-new": of_keywords(continue_as_new),
     "Workers": of_keywords(Worker.__init__),
     "Clients": of_keywords(Client.__init__),
+    "Clients for asyncio": of_parameters(AsyncClient.__init__),
 }

@@ -248,6 +248,14 @@ def test_stack_shows_the_lines_where_a_run_waits(place: Path) -> None:
     assert (0, [frame.strip() for frame in frames]) == (branch["branch"], branch["frames"])
 
 
+def test_stack_of_a_run_that_has_not_begun_says_so(place: Path) -> None:
+    refold("start", f"{SHOP}:approve", '"x"', "--id", "new")
+
+    assert Done(0, "", "it waits at no line: none of its turns is recorded yet\n") == refold(
+        "stack", "new", "-m", SHOP
+    )
+
+
 def test_stack_needs_code_and_an_open_run(place: Path) -> None:
     made(place, "a")
     assert (2, True) == (refold("stack", "a").code, "RF5206" in refold("stack", "a").err)

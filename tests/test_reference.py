@@ -8,11 +8,16 @@ from pathlib import Path
 import attrs
 import pytest
 
-from refold import events
+import refold
+import refold_adapters
+from refold import Execution, Query, Signal, Update, events
+from refold.declare import Activity
+from refold_adapters import ActivityContext, ActivityHandle, Client, ManualClock, WorkflowUpdateHandle
 from tests.option_rows import OPTIONS
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 EVENTS = (REFERENCE / "events.md").read_text("utf-8")
+TEMPORAL = (REFERENCE.parent / "coming-from-temporal.md").read_text("utf-8")
 OPTIONS_PAGE = (REFERENCE / "options.md").read_text("utf-8")
 
 
@@ -54,6 +59,39 @@ def test_every_option_is_told_with_its_default(title: str) -> None:
         (row[0], row[2]) for row in rows
     ]
     assert [] == [row[0] for row in rows if not (row[1] and row[3])]
+
+
+#: Whose methods the page for users of Temporal names, beside functions and classes of the two packages.
+NAMED = [
+    *(Activity, ActivityContext, ActivityHandle, Client, Execution, ManualClock, Query, Signal, Update),
+    *(WorkflowUpdateHandle, refold, refold_adapters),
+]
+
+
+def called_in(text: str) -> set[str]:
+    """What is called, or named as a class, in the code of a text."""
+    codes = re.findall(r"`([^`]+)`", text)
+    return {
+        name
+        for code in codes
+        for name in re.findall(r"(\w+)\(|^@?([A-Z][a-z]\w*)$", code)
+        for name in name
+        if name
+    }
+
+
+def test_what_stands_for_a_name_of_temporal_is_there() -> None:
+    rows = rows_under(TEMPORAL, "Names")
+    names = {name for row in rows for name in called_in(row[1])}
+
+    assert len(names) > 30
+    assert {"charge"} == {name for name in names if not any(hasattr(one, name) for one in NAMED)}
+
+
+def test_a_name_that_is_not_there_is_found() -> None:
+    assert {"receive", "Worker"} == called_in(
+        "`signal.receive()`, or a `Worker`, not `USE_EXISTING` or plain Words()"
+    )
 
 
 def test_rows_of_another_section_do_not_count() -> None:

@@ -146,6 +146,12 @@ def test_the_table_has_every_field_of_a_start_in_its_order() -> None:
     assert [field.name for field in attrs.fields(StartWorkflow)] == [row.field for row in CARRY_OVER]
 
 
+def test_the_start_has_no_field_at_its_default_so_that_each_rule_can_be_told_from_another() -> None:
+    assert [] == [
+        field.name for field in attrs.fields(StartWorkflow) if getattr(START, field.name) == field.default
+    ]
+
+
 def table() -> str:
     """The table as the page shows it."""
     lines = ["| field | continue-as-new | retry | reset | fork |", "|---|---|---|---|---|"]
