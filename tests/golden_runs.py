@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from refold import (
@@ -48,6 +47,7 @@ from refold import (
 from refold.codec import encode_events
 from refold_adapters import Engine, ManualClock, activity_context, open_store
 from tests.cold_store import ColdStore
+from tests.features.running import until
 
 GOLDEN = Path(__file__).parent / "golden"
 SECOND = timedelta(seconds=1)
@@ -268,16 +268,6 @@ def raise_all(engine: Engine, clock: ManualClock) -> None:
 
 WORKFLOWS: list[Any] = [trading, trading_again, waiting, failing, counting, raising, hesitating]
 SCENES: list[Callable[[Engine, ManualClock], None]] = [trade, end, begin_anew, hesitate, raise_all]
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until another thread has come that far."""
-    pause = Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came true")
 
 
 def record(folder: Path) -> None:

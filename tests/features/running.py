@@ -60,11 +60,11 @@ def kinds(handle: WorkflowHandle[Any]) -> list[str]:
     return [type(event).__name__ for event in handle.history()]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread brings about."""
-    gate = threading.Event()
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something that another thread, or another process, brings about."""
+    pause = threading.Event()
     for _ in range(2_000):
         if condition():
             return
-        gate.wait(0.005)
+        pause.wait(0.01)
     raise AssertionError("it did not come about")

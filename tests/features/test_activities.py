@@ -27,6 +27,7 @@ from refold import (
 )
 from refold_adapters import Client, Engine, ManualClock, Store, Worker, WorkflowFailedError, activity_context
 from refold_adapters.ports import ClaimTasks, CloseSession, Heartbeat, OpenSession
+from tests.features.running import until
 
 MakeEngine = Callable[..., Engine]
 SOON = timedelta(seconds=20)
@@ -134,7 +135,7 @@ def test_hazard_43_schedule_to_close_counts_from_the_first_scheduling_and_tells_
     handle = make_engine(workflows=[tries], activities=[fails]).start(tries, id="r")
     for _ in range(2):
         stage.wait_until_entered()
-        _until(lambda: handle.describe().pending_activities[0].owner == 0)
+        until(lambda: handle.describe().pending_activities[0].owner == 0)
         clock.advance(us(timedelta(seconds=25)))
     with pytest.raises(WorkflowFailedError) as caught:
         handle.result(timeout=SOON)
@@ -230,7 +231,7 @@ def test_hazard_42_held_back_details_reach_the_next_attempt_after_a_timeout(
 
     handle = make_engine(workflows=[resumes], activities=[counts]).start(resumes, id="r")
     stage.wait_until_entered()
-    _until(lambda: handle.describe().pending_activities[0].heartbeat is not None)
+    until(lambda: handle.describe().pending_activities[0].heartbeat is not None)
     clock.advance(us(MINUTE))
     assert [9] == handle.result(timeout=SOON)
 
@@ -278,7 +279,7 @@ def _lose_a_worker_with_an_attempt(
     """Have the run schedule its activity, have a session claim it and beat, and end the session as if it had died."""
     scheduler = Worker(store, workflows=workflows)  # type: ignore[arg-type]
     scheduler.start()
-    _until(lambda: len(store.list_tasks(run_id)) == 1)
+    until(lambda: len(store.list_tasks(run_id)) == 1)
     scheduler.shutdown()
     (opened,) = store.apply([OpenSession(identity="dies", process="host/1/1", lease_us=1)])
     token: int = opened.token  # type: ignore[union-attr]
@@ -302,10 +303,10 @@ def test_heartbeats_are_recorded_at_most_every_80_percent_of_the_timeout(
 
     handle = make_engine(workflows=[resumes], activities=[counts]).start(resumes, id="r")
     stage.wait_until_entered()
-    _until(lambda: handle.describe().pending_activities[0].heartbeat is not None)
+    until(lambda: handle.describe().pending_activities[0].heartbeat is not None)
     first = handle.describe().pending_activities[0].heartbeat_at
     clock.advance(us(timedelta(seconds=48)))
-    _until(lambda: handle.describe().pending_activities[0].heartbeat_at != first)
+    until(lambda: handle.describe().pending_activities[0].heartbeat_at != first)
     assert b"[9]" == handle.describe().pending_activities[0].heartbeat
     stage.door.set()
     assert [] == handle.result(timeout=SOON)
@@ -598,12 +599,3 @@ def test_a_local_activity_runs_again_after_its_worker_is_lost(
     make_engine(workflows=[local], activities=[blocks])
     clock.advance(us(timedelta(seconds=10)))
     assert "of the heir" == handle.result(timeout=SOON)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came true")

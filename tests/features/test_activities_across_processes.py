@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,17 +13,7 @@ import pytest
 
 from refold import ActivityCancellationType, CancelledError, RetryPolicy, Workflow, activity, workflow
 from refold_adapters import Engine, WorkflowFailedError, activity_context
-from tests.features.running import SOON
-
-
-def until(condition: Callable[[], object]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came true")
-
+from tests.features.running import SOON, until
 
 tokens: SimpleQueue[str] = SimpleQueue()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
@@ -28,6 +27,7 @@ from refold_adapters import (
     WorkflowFailedError,
     activity_context,
 )
+from tests.features.running import until
 
 MakeEngine = Callable[..., Engine]
 SOON = timedelta(seconds=20)
@@ -48,15 +48,6 @@ def asked_for() -> str:
 @workflow
 def asks() -> Workflow[str]:
     return (yield from asked_for())
-
-
-def until(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came true")
 
 
 def test_an_activity_is_completed_from_outside_by_its_token(make_engine: MakeEngine, store: Store) -> None:

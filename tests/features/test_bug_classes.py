@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +31,7 @@ from refold import (
 )
 from refold import events as ev
 from refold_adapters import Client, Store, WorkflowHandle, activity_context
-from tests.features.running import SOON, MakeEngine
+from tests.features.running import SOON, MakeEngine, until
 
 go_on = Signal("go_on", int)
 stop = Signal("stop")
@@ -57,15 +57,6 @@ def stage() -> Iterator[Stage]:
     made = Stage()
     yield made
     made.door.set()
-
-
-def until(condition: Callable[[], object]) -> None:
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came true")
 
 
 def kinds(handle: WorkflowHandle[Any]) -> list[str]:

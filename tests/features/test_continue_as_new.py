@@ -255,8 +255,8 @@ def test_a_handle_of_the_first_run_terminates_the_present_one(make_engine: MakeE
     engine = make_engine(workflows=WORKFLOWS, activities=[double])
     handle = engine.start(hears_later, [], id="chain")
     handle.signal(go)
-    while (row := engine.row("chain", None)).run_id == handle.run_id:
-        pass
+    until(lambda: engine.row("chain", None).run_id != handle.run_id)
+    row = engine.row("chain", None)
     handle.terminate("enough")
     assert RunStatus.TERMINATED is engine.row("chain", row.run_id).status
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from refold import RetryPolicy, Workflow, execute_activity, workflow
 from refold import activity as declare
 from refold_adapters import Engine, ManualClock, WorkflowFailedError, activity_context, open_store
+from tests.features.running import until
 
 SOON = timedelta(seconds=30)
 ROOT = Path(__file__).parents[2]
@@ -24,15 +24,6 @@ ROOT = Path(__file__).parents[2]
 TIMEOUT = timedelta(seconds=100)
 WINDOW_US = 60_000_000
 AT_ONCE = RetryPolicy(initial_interval=timedelta(0))
-
-
-def until(condition: Callable[[], object]) -> None:
-    pause = threading.Event()
-    for _ in range(3000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came true")
 
 
 def killed(*args: object) -> None:
@@ -65,20 +56,20 @@ def count_and_die(path: str, beats: int) -> None:
 
     @declare(name="count_on")
     def count_on() -> list[int]:
+        run_id = activity_context().info.run_id
         for number in range(1, beats + 1):
             activity_context().heartbeat(number)
-            until(lambda number=number: store.list_tasks(handle.run_id)[0].heartbeat == b"[%d]" % number)  # type: ignore[misc]
+            until(lambda number=number: store.list_tasks(run_id)[0].heartbeat == b"[%d]" % number)  # type: ignore[misc]
             clock.advance(WINDOW_US)
         if beats:
             activity_context().heartbeat(beats + 1)
-            until(lambda: store.list_tasks(handle.run_id)[0].heartbeat == b"[%d]" % (beats + 1))
+            until(lambda: store.list_tasks(run_id)[0].heartbeat == b"[%d]" % (beats + 1))
             activity_context().heartbeat(beats + 2)  # within the window: it is held back
         die()
         return []
 
     engine = Engine(store, workflows=[counting], activities=[count_on])
-    handle: Any = engine.start(counting, id="counting")
-    handle.result(timeout=SOON)
+    engine.start(counting, id="counting").result(timeout=SOON)
 
 
 @pytest.mark.parametrize("beats", [0, 1, 3])
@@ -93,7 +84,8 @@ def test_hazard_42_a_process_killed_between_heartbeats_loses_no_more_details_tha
     killed("count", path, beats)
     with Engine(open_store(path, ManualClock()), workflows=[counting], activities=[count_on]) as engine:
         handle = engine.handle("counting", workflow=counting)
-        assert [2, beats + 1] if beats else [2] == handle.result(timeout=SOON)
+        expected = [2, beats + 1] if beats else [2]
+        assert expected == handle.result(timeout=SOON)
 
 
 # 49: a worker dies between doing and recording -------------------------------------------------------------------------------

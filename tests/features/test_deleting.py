@@ -18,6 +18,7 @@ from refold import (
     workflow,
 )
 from refold_adapters import Engine, ManualClock, RunStatus, Store, WorkflowHandle, WorkflowNotFoundError
+from tests.features.running import until
 from tests.runtime.conftest import MakeEngine
 
 SOON = timedelta(seconds=10)
@@ -121,8 +122,7 @@ def test_the_child_of_a_deleted_parent_is_terminated_by_its_close_policy(engine:
     until_says(handle, "begun")
     left = engine.handle("child", engine.handle("child").describe().run.run_id)
     handle.delete()
-    while left.describe().run.closed_at is None:
-        pass
+    until(lambda: left.describe().run.closed_at is not None)
     assert RunStatus.TERMINATED == left.describe().run.status
 
 
@@ -157,7 +157,6 @@ def test_retention_leaves_open_runs_and_open_children_of_removed_parents(
     until_says(old, "begun")
     clock.advance(31 * DAY)
     engine.start(child, id="other", start_signal=(word, "a turn")).result(timeout=SOON)
-    while engine.count("WorkflowId = 'parent'") > 1:
-        pass
+    until(lambda: engine.count("WorkflowId = 'parent'") == 1)
     engine.handle("child").signal(word, "hello")
     assert "got hello" == old.result(timeout=SOON)

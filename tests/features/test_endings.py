@@ -29,7 +29,7 @@ from refold_adapters import (
     WorkflowParkedError,
 )
 from refold_adapters.endings import end_if_due, ending_turn
-from tests.features.running import SECOND, SOON, MakeEngine, kinds
+from tests.features.running import SECOND, SOON, MakeEngine, kinds, until
 
 HOUR = timedelta(hours=1)
 go = Signal("go", str)
@@ -109,11 +109,12 @@ def test_a_worker_of_any_queue_ends_a_run_whose_time_is_up(
     engine = make_engine(workflows=[waiting])
     run_id = Client(store).start("unknown", id="wf", task_queue="elsewhere", run_timeout=HOUR).run_id
     clock.advance(3660 * SECOND)
-    while (row := engine.store.find_run("wf", run_id)) is not None and row.closed_at is None:
-        pass
 
-    assert row is not None
-    assert RunStatus.TIMED_OUT is row.status
+    def closed() -> bool:
+        row = engine.store.find_run("wf", run_id)
+        return row is not None and row.status is RunStatus.TIMED_OUT
+
+    until(closed)
 
 
 def test_the_time_of_a_delayed_start_counts_from_the_end_of_its_delay(
@@ -134,8 +135,7 @@ def test_the_time_of_a_run_counts_from_its_start_however_late_a_worker_begins_it
     expected = clock.now_us() + 3600 * SECOND
     clock.advance(1800 * SECOND)
     engine = make_engine(workflows=[waiting])
-    while not engine.row("wf", None).turn:
-        pass
+    until(lambda: engine.row("wf", None).turn)
 
     assert [(0, expected)] == engine.store.list_timers(handle.run_id or "")
 
@@ -213,16 +213,14 @@ def test_a_child_that_nobody_can_run_is_terminated_with_its_parent(
     child_type = "broken" if standing == "parked" else "waiting"
     queue = "elsewhere" if standing == "without a worker" else "default"
     handle = engine.start(parent, child_type, queue, id="parent")
-    while not engine.count(workflow_id="child"):
-        pass
+    until(lambda: engine.count(workflow_id="child"))
     child = engine.handle("child")
     if standing == "parked":
         child.signal(go, "on")
         with pytest.raises(WorkflowParkedError):
             child.result(timeout=SOON)
     elif standing == "paused":
-        while not engine.row("child", None).turn:
-            pass
+        until(lambda: engine.row("child", None).turn)
         child.pause()
     if how == "completes":
         handle.signal(ended)

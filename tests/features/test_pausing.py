@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -37,7 +36,7 @@ from refold_adapters import (
     WorkflowHandle,
     WorkflowUpdateStage,
 )
-from tests.features.running import ended_by
+from tests.features.running import ended_by, until
 from tests.runtime.conftest import MakeEngine
 
 SOON = timedelta(seconds=10)
@@ -142,14 +141,6 @@ def paused(engine: Engine) -> WorkflowHandle[list[str]]:
     until(lambda: handle.describe().run.turn == 1)
     handle.pause("the books are open")
     return handle
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for what other threads are about to do."""
-    for _ in range(5000):
-        if holds():
-            return
-    raise AssertionError("it never was")
 
 
 def has_done_nothing(handle: WorkflowHandle[list[str]], waiting: int) -> bool:

@@ -30,6 +30,7 @@ from refold.messages import StartWorkflow
 from refold_adapters import Client, ExecutionError, RunStatus, Store, WorkflowHandle
 from refold_adapters.other_runs import creation_of, relays_of
 from refold_adapters.turn_writes import commit_of
+from tests.features.running import until
 from tests.runtime.conftest import MakeEngine
 
 SOON = timedelta(seconds=10)
@@ -87,13 +88,9 @@ def collecting() -> Workflow[list[str]]:
 ALL = {"workflows": [child, parent, late_parent, sender, collecting]}
 
 
-def until(handle: WorkflowHandle[list[str]], *expected: str) -> None:
+def until_it_says(handle: WorkflowHandle[list[str]], *expected: str) -> None:
     """Wait until the run says that it has got so far."""
-    for _ in range(2000):
-        if list(expected) == handle.query(words):
-            return
-        handle.describe()
-    raise AssertionError(f"{handle.query(words)} instead of {expected}")
+    until(lambda: list(expected) == handle.query(words))
 
 
 def first(handle: WorkflowHandle[list[str]], kind: type[HistoryEvent]) -> HistoryEvent:
@@ -135,9 +132,9 @@ def test_a_child_that_is_open_at_the_point_goes_on_as_a_child_of_the_new_run(
 ) -> None:
     engine = make_engine(**ALL)
     old = engine.start(parent, policy, id="parent")
-    until(old, "begun")
+    until_it_says(old, "begun")
     old.signal(word, "one")
-    until(old, "begun", "one")
+    until_it_says(old, "begun", "one")
     new = old.reset()
     engine.handle("child").signal(word, "hello")
     new.signal(word, "two")
@@ -152,10 +149,10 @@ def test_a_child_that_is_open_at_the_point_goes_on_as_a_child_of_the_new_run(
 def test_a_child_that_ended_after_the_point_is_told_of_again(make_engine: MakeEngine) -> None:
     engine = make_engine(**ALL)
     old = engine.start(parent, "TERMINATE", id="parent")
-    until(old, "begun")
+    until_it_says(old, "begun")
     old.signal(word, "one")
     engine.handle("child").signal(word, "hello")
-    until(old, "begun", "one", "hello")
+    until_it_says(old, "begun", "one", "hello")
     ended = first(old, ChildWorkflowExecutionCompleted)
     new = old.reset(turn=ended.turn - 1)
     new.signal(word, "two")
@@ -168,7 +165,7 @@ def test_a_child_that_ended_after_its_parent_had_closed_is_told_of_at_a_reset(
 ) -> None:
     engine = make_engine(**ALL)
     old = engine.start(parent, "ABANDON", id="parent")
-    until(old, "begun")
+    until_it_says(old, "begun")
     old.terminate()
     engine.handle("child").signal(word, "hello")
     engine.handle("child").result(timeout=SOON)
@@ -181,9 +178,9 @@ def test_a_child_that_ended_after_its_parent_had_closed_is_told_of_at_a_reset(
 def test_the_new_run_is_told_of_a_child_also_when_the_old_run_was_deleted(make_engine: MakeEngine) -> None:
     engine = make_engine(**ALL)
     old = engine.start(parent, "TERMINATE", id="parent")
-    until(old, "begun")
+    until_it_says(old, "begun")
     middle = old.reset()
-    until(middle, "begun")
+    until_it_says(middle, "begun")
     new = middle.reset()
     for each in (old, middle):
         each.delete()
@@ -198,9 +195,9 @@ def test_the_close_policy_of_a_child_holds_when_the_run_that_took_it_over_closes
 ) -> None:
     engine = make_engine(**ALL)
     old = engine.start(parent, "TERMINATE", id="parent")
-    until(old, "begun")
+    until_it_says(old, "begun")
     new = old.reset()
-    until(new, "begun")
+    until_it_says(new, "begun")
     of_child = engine.handle("child")
     assert RunStatus.RUNNING == of_child.describe().run.status
     new.terminate()
@@ -228,12 +225,12 @@ def test_a_child_that_was_started_after_the_point_is_ended_and_started_anew(
 def test_the_parent_of_a_child_that_is_reset_waits_for_the_new_run(make_engine: MakeEngine) -> None:
     engine = make_engine(**ALL)
     of_parent = engine.start(parent, "TERMINATE", id="parent")
-    until(of_parent, "begun")
+    until_it_says(of_parent, "begun")
     of_parent.signal(word, "one")
     old = engine.handle("child", engine.handle("child").describe().run.run_id)
     new = old.reset(first=True)
     new.signal(word, "from the new run")
-    until(of_parent, "begun", "one", "from the new run")
+    until_it_says(of_parent, "begun", "one", "from the new run")
     again = new.reset(first=True)  # what the parent has heard it does not hear again
     assert "from the new run" == again.result(timeout=SOON)
     of_parent.signal(word, "two")
@@ -243,14 +240,14 @@ def test_the_parent_of_a_child_that_is_reset_waits_for_the_new_run(make_engine: 
 def test_a_fork_has_the_outcome_of_a_child_and_cannot_have_an_open_one(make_engine: MakeEngine) -> None:
     engine = make_engine(**ALL)
     old = engine.start(parent, "TERMINATE", id="parent")
-    until(old, "begun")
+    until_it_says(old, "begun")
     old.signal(word, "one")
-    until(old, "begun", "one")
+    until_it_says(old, "begun", "one")
     with pytest.raises(ExecutionError, match=r"RF5115.*'child' \(event \d+\) has not ended"):
         old.fork("copy")
     assert 2 == engine.count()
     engine.handle("child").signal(word, "hello")
-    until(old, "begun", "one", "hello")
+    until_it_says(old, "begun", "one", "hello")
     copy = old.fork("copy", turn=first(old, ChildWorkflowExecutionCompleted).turn - 1)
     copy.signal(word, "two")
     assert ["begun", "one", "hello", "two"] == copy.result(timeout=SOON)
@@ -260,19 +257,19 @@ def test_a_fork_has_the_outcome_of_a_child_and_cannot_have_an_open_one(make_engi
 def test_a_fork_of_a_child_has_no_parent(make_engine: MakeEngine) -> None:
     engine = make_engine(**ALL)
     of_parent = engine.start(parent, "TERMINATE", id="parent")
-    until(of_parent, "begun")
+    until_it_says(of_parent, "begun")
     of_parent.signal(word, "one")
-    until(of_parent, "begun", "one")
+    until_it_says(of_parent, "begun", "one")
     copy = engine.handle("child").fork("copy", first=True)
     copy.signal(word, "nobody waits for it")
     assert "nobody waits for it" == copy.result(timeout=SOON)
-    until(of_parent, "begun", "one")
+    until_it_says(of_parent, "begun", "one")
 
 
 def test_a_reset_where_a_child_is_gone_says_so(make_engine: MakeEngine) -> None:
     engine = make_engine(**ALL)
     old = engine.start(parent, "ABANDON", id="parent")
-    until(old, "begun")
+    until_it_says(old, "begun")
     old.terminate()
     engine.handle("child").delete()
     with pytest.raises(ExecutionError, match=r"RF5115.*'child' \(event \d+\) had not ended then, and is not"):

@@ -18,7 +18,7 @@ from refold import (
     workflow,
 )
 from refold_adapters import Engine, ManualClock, RunStatus, WorkflowFailedError
-from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by, kinds
+from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by, kinds, until
 
 go = Signal("go")
 
@@ -147,9 +147,8 @@ def test_a_delayed_start_waits_for_its_time(make_engine: MakeEngine, clock: Manu
 
 def until_the_second_run(engine: Engine, workflow_id: str) -> str:
     """Wait until the run that follows the first is there; its id."""
-    while len(runs := list(engine.list(workflow_id=workflow_id))) < 2:
-        pass
-    return next(run.run_id for run in runs if run.status is RunStatus.RUNNING)
+    until(lambda: len(list(engine.list(workflow_id=workflow_id))) == 2)
+    return next(run.run_id for run in engine.list(workflow_id=workflow_id) if run.status is RunStatus.RUNNING)
 
 
 @pytest.mark.parametrize("with_start", [False, True], ids=["signal", "signal with start"])
@@ -190,8 +189,7 @@ def test_a_request_to_cancel_ends_the_backoff_of_a_retry(make_engine: MakeEngine
 def test_the_time_of_a_run_is_no_timer_that_it_waits_for(make_engine: MakeEngine):
     engine = make_engine(workflows=WORKFLOWS)
     handle = begin(engine, waiting, id="wf", run_timeout_us=60 * SECOND)
-    while not handle.history():
-        pass
+    until(handle.history)
     assert [0] == [seq for seq, _ in engine.store.list_timers(handle.run_id or "")]
     assert [] == list(handle.describe().pending_timers)
 

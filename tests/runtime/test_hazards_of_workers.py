@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -33,20 +32,11 @@ from refold_adapters.ports import (
     Stale,
     Store,
 )
+from tests.features.running import until
 from tests.runtime.conftest import MakeEngine
 
 word = Signal("word", int)
 HOUR = 3_600_000_000
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until another thread has come that far."""
-    pause = threading.Event()
-    for _ in range(2000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came true")
 
 
 # 50: a living owner is recovered, twice --------------------------------------------------------------------------------

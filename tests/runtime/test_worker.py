@@ -46,6 +46,7 @@ from refold_adapters import (
 )
 from refold_adapters.ports import CloseSession, Outcome, Write
 from tests.cold_store import ColdStore
+from tests.features.running import until
 
 MakeEngine = Callable[..., Engine]
 SOON = timedelta(seconds=20)
@@ -125,7 +126,7 @@ def test_idle_runs_are_evicted_and_come_back(make_engine: MakeEngine) -> None:
     handles = [engine.start(listener, 2, id=f"l{number}") for number in range(10)]
     for handle in handles:
         handle.signal(word, "first")
-    _until(lambda: len(open_executions()) <= 2)
+    until(lambda: len(open_executions()) <= 2)
     for handle in handles:
         handle.signal(word, "second")
 
@@ -190,7 +191,7 @@ def test_a_silent_attempt_is_over_and_the_next_one_gets_its_details(
     engine = make_engine(workflows=[wait_for], activities=[too_slow, silent])
     handle = engine.start(wait_for, "silent", id="w")
     assert stuck.wait(20)
-    _until(lambda: any(task.heartbeat for task in handle.describe().pending_activities))
+    until(lambda: any(task.heartbeat for task in handle.describe().pending_activities))
     clock.advance(11_000_000)
 
     assert ["half way", 7] == handle.result(timeout=SOON)
@@ -398,12 +399,3 @@ def test_a_store_that_fails_for_a_while_loses_nothing(store: Store) -> None:
     finally:
         engine.worker.shutdown()
     assert 0 == failing.left
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    gate = threading.Event()
-    for _ in range(2_000):
-        if condition():
-            return
-        gate.wait(0.005)
-    raise AssertionError("it did not come about")

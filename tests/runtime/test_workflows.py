@@ -42,6 +42,7 @@ from refold_adapters import (
     WorkflowParkedError,
     activity_context,
 )
+from tests.features.running import until
 
 MakeEngine = Callable[..., Engine]
 SOON = timedelta(seconds=20)
@@ -298,7 +299,7 @@ def test_a_failing_activity_is_tried_again_after_its_backoff(
     engine = make_engine(workflows=[patient], activities=[refuse])
     handle = engine.start(patient, 2, id="p")
     for seconds in (1, 2):
-        _until(partial(_is_at_attempt, handle, seconds + 1))
+        until(partial(_is_at_attempt, handle, seconds + 1))
         assert handle.describe().pending_activities[0].last_failure is not None
         clock.advance(seconds * 1_000_000)
 
@@ -390,13 +391,3 @@ def test_the_asyncio_client_does_the_same(make_engine: MakeEngine) -> None:
 
 def _is_at_attempt(handle: WorkflowHandle[int], number: int) -> bool:
     return [number] == [task.attempt for task in handle.describe().pending_activities]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread brings about."""
-    gate = threading.Event()
-    for _ in range(2_000):
-        if condition():
-            return
-        gate.wait(0.005)
-    raise AssertionError("it did not come about")
