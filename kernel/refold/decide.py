@@ -99,6 +99,14 @@ def decide_turn(
     if len(messages) > 1:
         messages = _unaccompanied(messages)
     events: list[ev.HistoryEvent] = []
+    if len(messages) == 1 and not isinstance(messages[0], _CHILD_OUTCOMES):
+        # As most turns are made of: a message that nothing of its own turn can repeat, or come before.
+        alone = decide(state, messages[0], at=at)
+        if alone is not None:
+            events.append(alone)
+        if state.paused:
+            _need_unpaused(events)
+        return events
     heard: dict[tuple[str, object] | None, bool] = {}
     starting = False
     ordered = sorted(messages, key=lambda message: message.rank) if len(messages) > 1 else messages
@@ -301,7 +309,8 @@ def _need_open(state: ExecutionState | Ledger, message: ms.Message) -> None:
 def _fields(message: ms.Message) -> dict[str, Any]:
     """The fields of the event that have not their default, which is the message's too: sequences as lists, as storage gives them."""
     fields = shape_of(type(message)).sparse(message, {})
-    for name, value in fields.items():
-        if value.__class__ is tuple and value:
-            fields[name] = list(value)
+    if tuple in map(type, fields.values()):
+        for name, value in fields.items():
+            if value.__class__ is tuple and value:
+                fields[name] = list(value)
     return fields

@@ -101,10 +101,11 @@ class _Signature:
                 fix="give new parameters a default, and keep old ones",
             )
         decoders = self._decoders
-        values: list[Any] = []
-        for index, item in enumerate(plain):
-            decode = decoders[min(index, len(decoders) - 1)]
-            values.append(item if decode is None else decode(item))
+        if len(plain) > len(decoders):
+            decoders = [*decoders, *decoders[-1:] * (len(plain) - len(decoders))]
+        values = [
+            item if decode is None else decode(item) for item, decode in zip(plain, decoders, strict=False)
+        ]
         return tuple(values)
 
 

@@ -147,7 +147,8 @@ class Execution:
         turn could not be made: nothing of it may be stored, and the execution can only be closed.
         """
         self._need_idle()
-        self._need_alive()
+        if self._dead is not None:
+            raise self._is_dead()
         ledger, tape, run = self._ledger, self._tape, self._run
         at = max(at, ledger.at)
         length_before = ledger.last_event_id
@@ -238,14 +239,13 @@ class Execution:
                 fix="drive an execution from one thread, and never from its own workflow",
             )
 
-    def _need_alive(self) -> None:
-        if self._dead is not None:
-            raise MessageError(
-                "RF3005",
-                f"the execution cannot be driven: {self._dead}",
-                why="its code may be at a point that its history does not tell of",
-                fix="close it and load the run again from its history",
-            )
+    def _is_dead(self) -> MessageError:
+        return MessageError(
+            "RF3005",
+            f"the execution cannot be driven: {self._dead}",
+            why="its code may be at a point that its history does not tell of",
+            fix="close it and load the run again from its history",
+        )
 
     # Looking --------------------------------------------------------------------------------------------------------
 
@@ -283,7 +283,7 @@ class Execution:
         name = query if isinstance(query, str) else query.name
         self._need_idle()
         if self._dead not in (None, _CLOSED):
-            self._need_alive()
+            raise self._is_dead()
         answer = self._run.queries.get(name)
         if answer is None:
             known = ", ".join(sorted(self._run.queries)) or "none"

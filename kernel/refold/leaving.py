@@ -6,6 +6,7 @@ One rule: what was asked for and taken back within the turn never leaves.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -16,16 +17,16 @@ from refold.policies import ParentClosePolicy
 from refold.scheduler import Scheduler
 from refold.state import Ledger
 
-_TAKEN_BACK = (ev.TimerCanceled, ev.ActivityTaskCancelRequested)
-_COMMANDS = (
-    ev.ActivityTaskScheduled,
-    ev.ActivityTaskCancelRequested,
-    ev.TimerStarted,
-    ev.TimerCanceled,
-    ev.StartChildWorkflowExecutionInitiated,
-    ev.SignalExternalWorkflowExecutionInitiated,
-    ev.RequestCancelExternalWorkflowExecutionInitiated,
+_ASKED = frozenset(
+    (
+        ev.ActivityTaskScheduled,
+        ev.TimerStarted,
+        ev.StartChildWorkflowExecutionInitiated,
+        ev.SignalExternalWorkflowExecutionInitiated,
+        ev.RequestCancelExternalWorkflowExecutionInitiated,
+    )
 )
+_TAKEN_BACK = frozenset((ev.TimerCanceled, ev.ActivityTaskCancelRequested))
 #: Commands that another run receives, and that so outlive this one.
 _MESSAGES = (
     ev.SignalExternalWorkflowExecutionInitiated,
@@ -35,16 +36,19 @@ _MESSAGES = (
 
 def commands_of(ledger: Ledger, events: Sequence[ev.HistoryEvent]) -> tuple[ev.Command, ...]:
     """The events that ask for something to be done: what was asked and taken back within the turn is left out."""
-    commands: list[ev.Command] = []
+    commands: list[Any] = []
     begun: dict[int, bool] = {}
     for event in events:
-        if isinstance(event, _TAKEN_BACK):
-            if event.seq not in begun:
-                commands.append(event)
-        elif isinstance(event, _COMMANDS):
-            begun[event.seq] = True
-            if event.seq in ledger.pending:
-                commands.append(event)
+        kind = event.__class__
+        if kind in _ASKED:
+            command: Any = event
+            begun[command.seq] = True
+            if command.seq in ledger.pending:
+                commands.append(command)
+        elif kind in _TAKEN_BACK:
+            command = event
+            if command.seq not in begun:
+                commands.append(command)
     return tuple(commands)
 
 

@@ -49,9 +49,9 @@ def line_of(code: CodeType, instruction: int) -> int | None:
     return None
 
 
-def calling_site() -> Site | None:
-    """The nearest frame on the stack that is not refold's own."""
-    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - there is no public way to see who calls
+def calling_site(own: int = 0) -> Site | None:
+    """The nearest frame on the stack that is not refold's own; of the innermost ``own`` that is known."""
+    frame: FrameType | None = sys._getframe(1 + own)  # pyright: ignore[reportPrivateUsage] - there is no public way to see who calls
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         frame = frame.f_back
     return None if frame is None else Site(frame.f_code, frame.f_lasti)

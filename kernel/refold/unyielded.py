@@ -85,7 +85,7 @@ class Recorder:
 
     def made(self, effect: object) -> None:
         """Note a new effect and the user's line that made it."""
-        self._fresh.append((effect, calling_site()))
+        self._fresh.append((effect, calling_site(own=2)))  # this one, and what makes the effect
 
     def entered(self, effect: object) -> None:
         """Take off an effect that runs inside the branch that made it, and only that one."""
