@@ -16,6 +16,7 @@ from time import monotonic
 
 import attrs
 
+from refold.events import HistoryEvent
 from refold_adapters.endings import end_if_due
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import WorkerStoppedError, WorkflowNotFoundError
@@ -42,6 +43,8 @@ class Ending:
     closing_event: bytes | None
     #: Why it is parked, encoded; None where it is closed.
     parked: bytes | None
+    #: The terminal event, where whoever tells of the end has it at hand; it need not be decoded then.
+    event: HistoryEvent | None = None
 
 
 def ending_of(row: RunRow) -> Ending | None:

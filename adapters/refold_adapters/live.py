@@ -94,12 +94,12 @@ class LiveRun:
                 self.consumed.append(inbox.message_id)
                 self.taken.append(message)
 
-    def pin(self, build_id: str | None) -> None:
+    def pin(self, build_id: str) -> None:
         """If it is to start, it belongs to that build, unless its starter has chosen one, or its code is that of refold."""
         first = self.messages[0] if self.messages else None
         if self.workflow_type in BUILT_IN:
             return
-        if build_id is not None and isinstance(first, StartWorkflow) and first.build_id is None:
+        if isinstance(first, StartWorkflow) and first.build_id is None:
             self.messages[0] = attrs.evolve(first, build_id=build_id)
 
     def begin_anew(self) -> None:
@@ -182,11 +182,8 @@ class LiveRun:
     @property
     def finished(self) -> tuple[tuple[int, int], ...]:
         """``(seq, attempt)`` of the attempts behind its messages."""
-        return tuple(
-            (ended.attempt.seq, ended.attempt.number)
-            for ended in self.ended
-            if not ended.attempt.options.local
-        )
+        attempts = [ended.attempt for ended in self.ended]
+        return tuple([(attempt.seq, attempt.number) for attempt in attempts if not attempt.options.local])
 
     @property
     def log_fields(self) -> dict[str, str]:

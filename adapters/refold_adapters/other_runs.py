@@ -77,7 +77,7 @@ def child_of(started: WorkflowExecutionStarted, seq: int) -> str:
 class Others:
     """What a turn does to other runs, and which late messages nobody can be shown any more."""
 
-    relays: Sequence[Relay] = ()
+    relays: tuple[Relay, ...] = ()
     next: ports.NextRun | None = None
     lost: Sequence[InboxMessage] = ()
 

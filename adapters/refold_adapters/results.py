@@ -29,7 +29,10 @@ def result_of(ending: Ending, type_: Any) -> Any:
         raise WorkflowParkedError(
             ending.workflow_id, ending.run_id, reason_in_words(ending.parked) or "no reason was recorded"
         )
-    (event,) = decode_events(ending.closing_event)
+    event = ending.event
+    if event is None or isinstance(getattr(event, "result", None), list | dict):
+        # Each who waits has data of his own, which he may change.
+        (event,) = decode_events(ending.closing_event)
     if isinstance(event, WorkflowExecutionCompleted):
         return decode(event.result, type_)
     raise WorkflowFailedError(ending.workflow_id, ending.run_id, ending.status.value, _cause(event))

@@ -188,7 +188,8 @@ class Runs:
             live.choose()
             if not live.messages:
                 return None
-            live.pin(self.builds.pin_to)
+            if self.builds.pin_to is not None:
+                live.pin(self.builds.pin_to)
             self._watch.begin(live, task_timeout_of(live))
             try:
                 now = self._store.clock.now_us()
@@ -319,15 +320,20 @@ class Runs:
         self._tasks.abandon(live.run_id)
         warn_of_unfinished(live, turn)
         ids = (live.workflow_id, live.run_id, live.workflow_type)
-        self._on_ended(Ending(*ids, closing.status, closing.event, None))
+        self._on_ended(Ending(*ids, closing.status, closing.event, None, turn.closed))
         for _, future in late:
             future.set_result(Closed(live.run_id, closing.status))
 
     def _carry_out(self, made: Made, turn: Turn) -> None:
         """Do what a turn asks for, and tell what it brought."""
         live = made.live
+        local: list[ActivityTaskScheduled] = []
         for command in turn.commands:
-            if isinstance(command, ActivityTaskScheduled) and made.claimed.get(command.seq):
+            if not isinstance(command, ActivityTaskScheduled):
+                if isinstance(command, ActivityTaskCancelRequested):
+                    self._tasks.cancel(live.run_id, command.seq)
+                self.look_again = True  # a timer to wait for, at least
+            elif made.claimed.get(command.seq):
                 self._tasks.start_scheduled(
                     command,
                     run_id=live.run_id,
@@ -335,11 +341,10 @@ class Runs:
                     workflow_type=live.workflow_type,
                     queue=task_queue_of(command, live.task_queue),
                 )
-            elif isinstance(command, ActivityTaskCancelRequested):
-                self._tasks.cancel(live.run_id, command.seq)
-                self.look_again = True
-            elif not (isinstance(command, ActivityTaskScheduled) and is_local(command)):
-                self.look_again = True  # a timer to wait for, or a task for another time or another worker
+            elif is_local(command):
+                local.append(command)
+            else:
+                self.look_again = True  # a task for another time or another worker
         for entry in turn.logs:
             workflow_logger.log(
                 getattr(logging, entry.level), "%s", entry.message, extra={**live.log_fields, **entry.fields}
@@ -347,7 +352,8 @@ class Runs:
         complain(live, turn.complaints)
         for news in news_in(turn.events):
             self._on_update(live.run_id, news)
-        begin_local(self._tasks, live, () if turn.closed else turn.commands)
+        if local and turn.closed is None:
+            begin_local(self._tasks, live, local)
 
     def _redo(self, made: Made, unseen: Sequence[InboxMessage]) -> None:
         """The closing turn has not seen some messages: it is made again with them, or at last they are recorded as undelivered."""

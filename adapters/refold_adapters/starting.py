@@ -5,6 +5,7 @@ One rule: options are checked before anything is stored, and what one of them me
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict
@@ -122,7 +123,7 @@ class StartOptions:
         self, name: str, input: list[Plain], *, identity: str, now: int, owner: int = 0
     ) -> tuple[CreateRun, StartWorkflow]:
         """What creates a run (still without its message) for the session ``owner``, and the message."""
-        run_id = str(uuid4())
+        run_id = _new_run_id()
         delay_us = microseconds(self.start_delay, "start_delay", zero=True) or None
         lasts = microseconds(self.execution_timeout, "execution_timeout")
         search_attributes = plain_search_attributes(self.search_attributes)
@@ -168,6 +169,13 @@ class StartOptions:
         signal, payload = self.start_signal
         request_id = uuid4().hex if self.request_id is None else f"{self.request_id} signal"
         return signal_message(signal, payload, identity=identity, request_id=request_id)
+
+
+def _new_run_id() -> str:
+    """A random UUID (version 4) as text, without the object that ``uuid4`` makes of it first."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def signal_message(

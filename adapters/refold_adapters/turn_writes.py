@@ -133,11 +133,11 @@ def commit_of(
     task_queue: str,
     claim: Callable[[ActivityTaskScheduled], bool] = lambda _: False,
     consumed: Sequence[int] = (),
-    finished: Sequence[tuple[int, int]] = (),
-    dropped: Sequence[int] = (),
+    finished: tuple[tuple[int, int], ...] = (),
+    dropped: tuple[int, ...] = (),
     undelivered: Sequence[HistoryEvent] = (),
     next: NextRun | None = None,
-    relays: Sequence[Relay] = (),
+    relays: tuple[Relay, ...] = (),
     properties: Properties | None = None,
     ends_at: int | None = None,
 ) -> CommitTurn:
@@ -173,6 +173,7 @@ def commit_of(
             case _:
                 if event is turn.closed:
                     closing = Closing(status=_STATUS[type(event)], event=line)
+    standing = _standing_after(turn)
     return CommitTurn(
         token=token,
         run_id=run_id,
@@ -182,15 +183,16 @@ def commit_of(
         event_count=len(lines),
         data=b"\n".join(lines),
         consumed=tuple(consumed),
-        finished=tuple(finished),
-        dropped_tasks=tuple(dropped),
+        finished=finished,
+        dropped_tasks=dropped,
         tasks=tuple(tasks),
         cancel_tasks=tuple(cancel_tasks),
         timers=tuple(timers),
         removed_timers=tuple(removed_timers),
         closing=closing,
         next=next,
-        relays=tuple(relays),
+        relays=relays,
         properties=properties,
-        **_standing_after(turn),
+        paused=standing.get("paused"),
+        build_id=standing.get("build_id"),
     )

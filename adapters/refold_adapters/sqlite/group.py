@@ -76,17 +76,19 @@ class Group:
 
     def _hand_over(self, leader: Batch, batches: list[Batch]) -> None:
         with self._mutex:
-            self._waiting[:0] = [batch for batch in batches if not batch.done and batch is not leader]
             leader.leads = False
+            if len(batches) > 1:
+                self._waiting[:0] = [batch for batch in batches if not batch.done and batch is not leader]
             if self._waiting:
                 following = self._waiting.pop(0)
                 following.leads = True
                 _open(following)
             else:
                 self._occupied = False
-        for batch in batches:
-            if batch.done and batch is not leader:
-                _open(batch)
+        if len(batches) > 1:
+            for batch in batches:
+                if batch.done and batch is not leader:
+                    _open(batch)
 
     def _withdraw(self, batch: Batch) -> None:
         with self._mutex:
