@@ -13,10 +13,13 @@ from typing import Any, cast
 import pytest
 
 from refold import Signal, Workflow, workflow
+from refold.codec import encode_event
+from refold.events import WorkflowExecutionCompleted
 from refold_adapters import (
     Client,
     Engine,
     RunRow,
+    RunStatus,
     Store,
     StoreError,
     WorkerStoppedError,
@@ -24,7 +27,8 @@ from refold_adapters import (
     open_store,
 )
 from refold_adapters import closings as module
-from refold_adapters.closings import Closings
+from refold_adapters.closings import Closings, Ending
+from refold_adapters.results import result_of
 
 go = Signal("go")
 
@@ -234,3 +238,11 @@ def test_a_thread_that_nobody_needs_ends(store: Store, others: list[threading.Th
         watcher.join(30)
 
     assert [] == new(others)
+
+
+def test_each_who_waits_for_a_result_has_one_of_his_own() -> None:
+    event = WorkflowExecutionCompleted(3, 1, 1, result=[1])
+    ending = Ending("w", "r", "t", RunStatus.COMPLETED, encode_event(event), None, event)
+    first, second = result_of(ending, Any), result_of(ending, Any)
+    first.append(2)
+    assert ([1], [1]) == (second, result_of(ending, Any))

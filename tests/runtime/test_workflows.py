@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -159,6 +160,13 @@ def test_run_takes_the_result_of_a_run_that_has_completed(make_engine: MakeEngin
 
     assert [6, 6] == [engine.run(sums, [1, 2], id="s"), engine.run(sums, [100], id="s")]
     assert 200 == engine.run(sums, [100], id="s", id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+
+
+def test_a_run_id_is_a_random_uuid(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    ids = [UUID(engine.start("never", id=str(nth), task_queue="nobody's").run_id or "") for nth in range(8)]
+    assert [(4, RFC_4122)] * 8 == [(each.version, each.variant) for each in ids]
+    assert 8 == len(dict.fromkeys(ids))
 
 
 def test_a_repeated_request_id_starts_nothing_new(make_engine: MakeEngine) -> None:
