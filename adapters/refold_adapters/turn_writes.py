@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict
 
 from refold import Turn
 from refold.carry import deadline_of
@@ -100,28 +99,23 @@ def is_local(event: ActivityTaskScheduled) -> bool:
     return bool(event.options and event.options.get("local"))
 
 
-class Standing(TypedDict, total=False):
-    """What a turn changes of how a run stands, as far as it does."""
-
-    paused: bool
-    build_id: str | None
-
-
-def _standing_after(turn: Turn) -> Standing:
-    standing = Standing()
+def _standing_after(turn: Turn) -> tuple[bool | None, str | None]:
+    """Whether the run is paused and which build alone may run it, each as far as the turn changes it; else None."""
+    paused: bool | None = None
+    build_id: str | None = None
     for event in turn.events:
         match event:
             case _ if not event.message:
                 break  # messages to its code come first
             case WorkflowExecutionStarted():
-                standing["build_id"] = event.build_id
+                build_id = event.build_id
             case WorkflowExecutionPaused() | WorkflowExecutionUnpaused():
-                standing["paused"] = isinstance(event, WorkflowExecutionPaused)
+                paused = isinstance(event, WorkflowExecutionPaused)
             case WorkflowExecutionOptionsUpdated():
-                standing["build_id"] = event.options.get("build_id", standing.get("build_id"))
+                build_id = event.options.get("build_id", build_id)
             case _:
                 pass  # another message
-    return standing
+    return paused, build_id
 
 
 def commit_of(
@@ -145,8 +139,7 @@ def commit_of(
 
     ``undelivered`` follow the terminal event; ``next`` and ``relays`` are for other runs; ``ends_at`` is a limit fixed at the start.
     """
-    lines: list[bytes] = []
-    closing: Closing | None = None
+    lines, closing = list[bytes](), None
     tasks: list[NewTask] = []
     cancel_tasks: list[CancelTask] = []
     timers: list[tuple[int, int]] = []
@@ -156,8 +149,7 @@ def commit_of(
         lines.append(line := encode_event(event))
         match event:
             case ActivityTaskScheduled() if event.event_id in asked:
-                if event.options:
-                    timers += _check_of(event)
+                timers += _check_of(event) if event.options else ()
                 if not is_local(event):
                     tasks.append(_task_of(event, line, task_queue, claimed=claim(event)))
             case _ if type(event) in _ACTIVITY_ENDS:
@@ -173,7 +165,7 @@ def commit_of(
             case _:
                 if event is turn.closed:
                     closing = Closing(status=_STATUS[type(event)], event=line)
-    standing = _standing_after(turn)
+    paused, build_id = _standing_after(turn)
     return CommitTurn(
         token=token,
         run_id=run_id,
@@ -193,6 +185,6 @@ def commit_of(
         next=next,
         relays=relays,
         properties=properties,
-        paused=standing.get("paused"),
-        build_id=standing.get("build_id"),
+        paused=paused,
+        build_id=build_id,
     )
