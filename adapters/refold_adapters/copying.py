@@ -54,16 +54,21 @@ def newest_of_chain(store: Store, workflow_id: str, first_run_id: str) -> RunRow
     latest = store.find_run(workflow_id)
     if latest is not None and latest.first_run_id == first_run_id:
         return latest
+    found = runs_of_chain(store, workflow_id, first_run_id)
+    last = [row for row in found if row.closing_event is None or next_run_of(row.closing_event) is None]
+    return max(last, key=lambda row: row.started_at, default=None)
+
+
+def runs_of_chain(store: Store, workflow_id: str, first_run_id: str) -> list[RunRow]:
+    """The run that one began with, and those that went on where it ended, as far as they are there."""
     found: list[RunRow] = []
     before: tuple[int, str] | None = None
     while True:
         page = store.list_runs(RunFilter(workflow_id=workflow_id, before=before, limit=_PAGE))
         found += [row for row in page if row.first_run_id == first_run_id]
         if len(page) < _PAGE:
-            break
+            return found
         before = (page[-1].started_at, page[-1].run_id)
-    last = [row for row in found if row.closing_event is None or next_run_of(row.closing_event) is None]
-    return max(last, key=lambda row: row.started_at, default=None)
 
 
 @attrs.frozen

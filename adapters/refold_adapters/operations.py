@@ -81,13 +81,15 @@ class RunOperations:
         reason: str = "",
         reapply_exclude: Iterable[ResetReapplyExcludeType] = (),
     ) -> Self:
-        """Begin the run anew at one of its turns, under another run id, and return its handle; an open one is terminated.
+        """Begin the run anew at one of its turns, under another run id, and return its handle.
+
+        The run that is open under the workflow id, be it this or a later one, is terminated in the same commit.
 
         The turn is given by its number, by one of its events, as the first, or else it is the last one that its code made.  What came
-        from outside in it is kept, what the code did in answer is made anew; signals, updates and cancel requests that came after it
-        come again, in order, but for those kinds that ``reapply_exclude`` names.  Children that it waits for at that point go on as
-        its children; those that were started later are terminated.  Its own parent notices nothing.  Raises RF5102, RF5101 where
-        another run is open, and RF5115 where it cannot be.
+        from outside in it is kept, what the code did in answer is made anew; signals, updates and cancel requests that came after it,
+        also to the runs that went on where it ended, come again, in order, but for those kinds that ``reapply_exclude`` names.  Children
+        that it waits for at that point go on as its children; those that were started later are terminated.  Its own parent notices
+        nothing.  Raises RF5102, and RF5115 where it cannot be.
         """
         from refold_adapters.resets import Point, reset_run  # for the programs that do
 

@@ -169,6 +169,8 @@ def _child(
 ) -> Relay:
     options = command.options or {}
     seq, run_id = command.seq, child_run_id(started.run_id, command.seq)
+    undone: dict[str, str] = started.undone or {}
+    instead_of = undone.get(command.workflow_id)
     start = StartWorkflow(
         workflow_id=command.workflow_id,
         run_id=run_id,
@@ -186,10 +188,11 @@ def _child(
         memo=options.get("memo"),
         search_attributes=options.get("search_attributes"),
         headers=command.headers,
+        undone=None if instead_of is None else undone,
     )
     policy = WorkflowIDReusePolicy(options.get("id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE))
     return Relay(
-        write=creation_of(start, at, blocked_by=BLOCKED_BY[policy]),
+        write=creation_of(start, at, blocked_by=BLOCKED_BY[policy], instead_of=instead_of),
         done=encode_message(ReportChildStarted(seq=seq, run_id=run_id)),
         failed=encode_message(ReportChildStartFailed(seq=seq, cause=ALREADY_EXISTS)),
     )

@@ -2,7 +2,7 @@
 
 A run is reset to a turn: the new run has all turns before it, and what came from outside in that turn is put into its inbox, so that
 its code answers it anew.  Activities and timers that were open then are open again, and children go on as children of the new run;
-those that were started later are ended, as their start is undone.
+those that were started later are ended, as their start is undone.  So are the runs that went on where it ended, with their children.
 
 One rule: the new run, all that it begins with, and the ends of the old one and of these children are one commit.
 """
@@ -21,11 +21,10 @@ from refold.carry import deadline_of
 from refold.codec import decode_message, encode_event
 from refold.payloads import Plain
 from refold_adapters.administration import terminating
-from refold_adapters.copying import Copier, impossible, newest_of_chain
+from refold_adapters.copying import Copier, impossible
+from refold_adapters.endings import end_due_runs, ends_others
 from refold_adapters.inspection import read_history
-from refold_adapters.other_runs import child_of
 from refold_adapters.ports import (
-    CommitTurn,
     CopyRun,
     Created,
     CreateRun,
@@ -47,8 +46,13 @@ from refold_adapters.retelling import (
     said_again,
     told_again,
 )
-from refold_adapters.runtime_errors import WorkflowAlreadyStartedError, WorkflowNotFoundError
+from refold_adapters.runtime_errors import (
+    WorkflowAlreadyStartedError,
+    WorkflowClosedError,
+    WorkflowNotFoundError,
+)
 from refold_adapters.turn_writes import DEADLINE
+from refold_adapters.undoing import Later, Undone, children_in, later_runs, open_run, without
 
 
 @attrs.frozen(kw_only=True)
@@ -95,31 +99,64 @@ def reset_run(
     identity: str,
     exclude: Sequence[ResetReapplyExcludeType] = (),
 ) -> Reset:
-    """Begin a run anew at a turn, and end the old one."""
+    """Begin a run anew at a turn, and end the one that is open under its workflow id: itself, or a later one."""
     run_id = str(uuid4())
     why = f"reset to another run: {reason}" if reason else "reset to another run"
     while True:
-        closes: CommitTurn | None = None
-        if row.closed_at is None:
-            closes = attrs.evolve(terminating(store, row, reason=why, identity=identity), relays=())
-        source = _Source.read(store, row, point)
-        start = carry.reset_run(fold(source.history), run_id=run_id, identity=identity, request_id=run_id)
-        copy = source.copy(store, start, takes_place=True)
-        undone = source.undone_children(store)
-        ends = [_without_parent(store, child, identity) for child in undone]
-        said = said_again([*told_again(source.after), *source.unread], exclude)
-        copy = attrs.evolve(copy, closes=closes, ends=ends, messages=[*copy.messages, *as_inbox(said)])
-        (outcome,) = store.apply([copy])
-        if isinstance(outcome, Created) or (isinstance(outcome, Exists) and outcome.run_id == run_id):
-            ended = [row, *undone] if closes is not None else undone
+        try:
+            write, ended = _reset(
+                store, row, point, run_id=run_id, why=why, identity=identity, exclude=exclude
+            )
+            (outcome,) = store.apply([write])
+        except WorkflowClosedError:
+            outcome = Stale(0)  # one of those that are to be ended has ended
+            write, ended = None, []
+        if write is not None and (
+            isinstance(outcome, Created) or (isinstance(outcome, Exists) and outcome.run_id == run_id)
+        ):
+            if write.closes is not None and ends_others(write.closes):
+                ended += end_due_runs(store)
             return Reset(run_id, [(each.workflow_id, each.run_id) for each in ended])
-        if isinstance(outcome, Exists):
-            raise WorkflowAlreadyStartedError(row.workflow_id, outcome.run_id, outcome.status.value)
-        assert isinstance(outcome, Stale | Unseen), outcome  # something has moved since it was looked at
+        assert isinstance(outcome, Exists | Stale | Unseen), (
+            outcome
+        )  # something has moved since it was looked at
         found = store.find_run(row.workflow_id, row.run_id)
         if found is None:
             raise WorkflowNotFoundError(row.workflow_id, row.run_id, deleted=True)
         row = found
+
+
+def _reset(
+    store: Store,
+    row: RunRow,
+    point: Point,
+    *,
+    run_id: str,
+    why: str,
+    identity: str,
+    exclude: Sequence[ResetReapplyExcludeType],
+) -> tuple[CopyRun, list[RunRow]]:
+    """The write that does it as things stand, and the runs that it ends."""
+    source = _Source.read(store, row, point)
+    later, current = later_runs(store, row), open_run(store, row)
+    undone = source.undone(store, later, current)
+    start = carry.reset_run(fold(source.history), run_id=run_id, identity=identity, request_id=run_id)
+    start = attrs.evolve(start, undone={**(source.started.undone or {}), **undone.first_runs} or None)
+    copy = source.copy(store, start, takes_place=True)
+    said = [*told_again(source.after), *source.unread, *(message for run in later for message in run.said)]
+    closes = None
+    if current is not None:
+        closes = terminating(store, current, reason=why, identity=identity)
+        # A parent that waits for the run goes on waiting, for the new one; what becomes of its children is settled here.
+        children = [*undone.first_runs.values(), *source.children]
+        closes = without(closes, children, answers=current.first_run_id == row.first_run_id)
+    copy = attrs.evolve(
+        copy,
+        closes=closes,
+        ends=undone.ends(store, identity),
+        messages=[*copy.messages, *as_inbox(said_again(said, exclude))],
+    )
+    return copy, [*([] if current is None else [current]), *undone.open]
 
 
 def fork_run(
@@ -146,14 +183,6 @@ def fork_run(
     if isinstance(outcome, Exists) and outcome.run_id != run_id:
         raise WorkflowAlreadyStartedError(workflow_id, outcome.run_id, RunStatus(outcome.status).value)
     return run_id
-
-
-def _without_parent(store: Store, child: RunRow, identity: str) -> CommitTurn:
-    """The write that ends a child whose start is undone: there is no command any more that it could answer."""
-    commit = terminating(store, child, reason="its parent was reset to before its start", identity=identity)
-    return attrs.evolve(
-        commit, relays=[each for each in commit.relays if getattr(each.write, "answers", None) is None]
-    )
 
 
 @attrs.frozen
@@ -184,14 +213,27 @@ class _Source:
     def after(self) -> list[ev.HistoryEvent]:
         return [event for event in self.history if event.turn > self.number]
 
-    def undone_children(self, store: Store) -> list[RunRow]:
-        """The open ones among the children that were started in the turn or after it."""
-        found = [
-            newest_of_chain(store, event.workflow_id, child_of(self.started, event.seq))
-            for event in self.history
-            if event.turn >= self.number and isinstance(event, ev.StartChildWorkflowExecutionInitiated)
-        ]
-        return [child for child in found if child is not None and child.closed_at is None]
+    @property
+    def children(self) -> list[str]:
+        """The first runs of all children that it has asked for."""
+        return [first_run_id for first_run_id, _ in children_in(self.history)]
+
+    def undone(self, store: Store, later: Sequence[Later], current: RunRow | None) -> Undone:
+        """The children that the run has started from the turn on, and those of the runs that went on where it ended."""
+        undone = Undone()
+        for first_run_id, event in children_in(self.history):
+            if event.turn >= self.number:
+                undone.add(store, event.workflow_id, first_run_id)
+        for run in later:
+            undone.add_children(store, run.history)
+        known = [self.row.run_id, *(run.row.run_id for run in later)]
+        if (
+            current is not None
+            and current.run_id not in known
+            and current.first_run_id == self.row.first_run_id
+        ):
+            undone.add_children(store, read_history(store, current.run_id), but=self.children)
+        return undone
 
     def copy(self, store: Store, start: ms.StartWorkflow, *, takes_place: bool) -> CopyRun:
         """The write that begins a run with the turns before the one that it makes anew, and tells it again what that was told."""

@@ -91,6 +91,7 @@ CARRY_OVER: tuple[Row, ...] = (
     Row("last_completion_result", _S, _S, _S, _C),
     Row("last_failure", _C, Carry.FAILURE, _S, _C),
     Row("execution_expires_at", _S, _S, _C, _C),
+    Row("undone", _C, _S, _S, _C),
 )
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in attrs.fields(StartWorkflow)}
 

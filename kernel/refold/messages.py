@@ -60,6 +60,7 @@ class StartWorkflow(Message):
     last_failure: Failure | None = None
     #: None in the first run of a chain: the kernel counts it from there.
     execution_expires_at: int | None = None
+    undone: PlainDict | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -56,6 +56,7 @@ START = StartWorkflow(
     last_completion_result=[7],
     last_failure=Failure("application", "before"),
     execution_expires_at=800_000_000,
+    undone={"child": "run-c"},
 )
 #: What continue-as-new asks for: other than the run was started with.
 ASKED: dict[str, Any] = {

@@ -68,6 +68,18 @@ class RunContract(StoreHarness):
         assert Exists("run-1", RunStatus.FAILED) == self.one(blocked)
         assert Created("run-2") == self.one(evolve(write, blocked_by=(RunStatus.COMPLETED,)))
 
+    def test_a_start_may_name_the_chain_that_it_comes_instead_of(self) -> None:
+        """A closed run of that chain is not in its way, an open one and any other are."""
+        self.create("run-1", "order")
+        write = evolve(new_run("run-2", "order"), blocked_by=tuple(RunStatus), instead_of="run-1")
+        assert Exists("run-1", RunStatus.RUNNING) == self.one(write)
+        end = Closing(status=RunStatus.TERMINATED, event=b"end")
+        assert Committed() == self.one(evolve(first_turn(0, "run-1"), closing=end))
+        assert Exists("run-1", RunStatus.TERMINATED) == self.one(evolve(write, instead_of="another"))
+        assert Created("run-2") == self.one(write)
+        assert Committed() == self.one(evolve(first_turn(0, "run-2"), closing=end))
+        assert Exists("run-2", RunStatus.TERMINATED) == self.one(evolve(write, run_id="run-3"))
+
     def test_only_the_latest_closed_run_is_in_the_way(self) -> None:
         """What was before it does not matter."""
         self.create("run-1", "order")

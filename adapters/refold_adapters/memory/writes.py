@@ -79,7 +79,7 @@ def run_in_the_way(state: State, write: ports.CreateRun, closing: str | None = N
     if of_workflow:
         latest = of_workflow[-1]
         is_open = latest.status is RunStatus.RUNNING and latest.run_id != closing
-        if is_open or latest.status in write.blocked_by:
+        if is_open or (latest.status in write.blocked_by and latest.first_run_id != write.instead_of):
             return ports.Exists(latest.run_id, latest.status)
     return None
 

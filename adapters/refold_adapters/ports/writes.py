@@ -50,6 +50,7 @@ class CreateRun(Value):
     ``run_id``, is reported as ``Exists(same_request=True)``: the reply to an earlier try was lost.  (A run id that another
     workflow id has is ``Exists`` too.)  Both hold of a deleted run as long as its tombstone stands; otherwise it is as if it had
     never been.
+    With ``instead_of``, a closed run of the chain that began with that run does not stand in the way, whatever its status.
     ``owner`` may name the session that will run it (0: none); ``Fenced`` if that session is gone.
     ``ready_at`` is when its first turn is due, unless a message that ``wakes`` it comes first; a time in the past means at once.
     ``ends_at`` is when it is to be ended, whatever its code does, also where no session ever claims it: see ``Store.list_ending``.
@@ -64,6 +65,7 @@ class CreateRun(Value):
     message: bytes | None
     request_id: str = ""
     blocked_by: Sequence[RunStatus] = ()
+    instead_of: str | None = None
     owner: int = 0
     ready_at: int = 0
     #: The build that alone may run it; None for any.

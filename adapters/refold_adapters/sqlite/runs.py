@@ -29,7 +29,7 @@ _SAME_DEAD_REQUEST = """
     SELECT run_id, status FROM tombstones WHERE workflow_id = ? AND request_id = ? ORDER BY run_id LIMIT 1
 """
 _GRAVE = "SELECT deleted_at FROM tombstones WHERE run_id = ? AND ? IN ('', workflow_id)"
-_LATEST = "SELECT run_id, status FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1"
+_LATEST = "SELECT run_id, status, first_run_id FROM runs WHERE workflow_id = ? ORDER BY run_key DESC LIMIT 1"
 _INSERT = """
     INSERT INTO runs (run_id, workflow_id, workflow_type, task_queue, request_id, status, started_at, turn, turn_token,
         last_event_id, history_bytes, last_message, owner, takeovers, ready_at, build_id, first_run_id, ends_at)
@@ -101,9 +101,9 @@ def run_in_the_way(
                 return ports.Exists(twin[0], status_of(*twin), True)
     latest = tx.execute(_LATEST, (write.workflow_id,)).fetchone()
     if latest is not None:
-        status = status_of(*latest)
+        status = status_of(*latest[:2])
         is_open = status is RunStatus.RUNNING and latest[0] != closing
-        if is_open or status in write.blocked_by:
+        if is_open or (status in write.blocked_by and latest[2] != write.instead_of):
             return ports.Exists(latest[0], status)
     return None
 

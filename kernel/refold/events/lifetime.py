@@ -50,6 +50,9 @@ class WorkflowExecutionStarted(HistoryEvent):
     execution_expires_at: int | None = None
     #: Of a run that began as a copy: the run ids under which its first commands were made, each with the ``seq`` of the last of them.
     copied_from: PlainDict | None = None
+    #: Of a run that was reset, and of its children: which children it may start again whatever became of them, by their workflow ids,
+    #: each with the first run of what was started then and is undone.
+    undone: PlainDict | None = None
 
 
 @attrs.frozen(eq=False, repr=False)
