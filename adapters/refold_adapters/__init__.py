@@ -38,7 +38,13 @@ from refold_adapters.worker import Worker
 from refold_adapters.worker_options import VersioningBehavior
 
 if typing.TYPE_CHECKING:
-    from refold_adapters.aio import AsyncClient, AsyncWorkflowHandle, AsyncWorkflowUpdateHandle
+    from refold_adapters.aio import (
+        AsyncActivityHandle,
+        AsyncClient,
+        AsyncStandaloneActivityHandle,
+        AsyncWorkflowHandle,
+        AsyncWorkflowUpdateHandle,
+    )
     from refold_adapters.memory import MemoryStore
     from refold_adapters.retelling import ResetReapplyExcludeType
     from refold_adapters.sqlite import SqliteStore
@@ -48,7 +54,9 @@ __all__ = [
     "ActivityHandle",
     "ActivityInfo",
     "ActivityNotFoundError",
+    "AsyncActivityHandle",
     "AsyncClient",
+    "AsyncStandaloneActivityHandle",
     "AsyncWorkflowHandle",
     "AsyncWorkflowUpdateHandle",
     "Client",
@@ -93,7 +101,9 @@ __all__ = [
 
 #: What is imported when it is first asked for, as a program needs one store and mostly no event loop: name to module.
 _LATER = {
+    "AsyncActivityHandle": "refold_adapters.aio",
     "AsyncClient": "refold_adapters.aio",
+    "AsyncStandaloneActivityHandle": "refold_adapters.aio",
     "AsyncWorkflowHandle": "refold_adapters.aio",
     "AsyncWorkflowUpdateHandle": "refold_adapters.aio",
     "MemoryStore": "refold_adapters.memory",

@@ -53,7 +53,7 @@ from refold_adapters.runtime_errors import (
     WorkflowNotFoundError,
 )
 from refold_adapters.standalone import StandaloneActivities
-from refold_adapters.starting import NotCreatedError, StartKeywords, StartOptions
+from refold_adapters.starting import Begun, NotCreatedError, StartKeywords, StartOptions
 from refold_adapters.update_handles import WorkflowUpdateHandle
 from refold_adapters.update_waits import UpdateWait, WorkflowUpdateStage
 from refold_adapters.worker import Worker
@@ -63,18 +63,6 @@ R = TypeVar("R")
 
 #: What stands for a workflow: its definition, its class or its name.
 Workflows: TypeAlias = WorkflowDefinition[..., Any] | type[Any] | str
-
-
-@attrs.frozen
-class Begun:
-    """A run that was started, or that is there instead."""
-
-    run_id: str
-    result_type: Any
-    created: bool = False
-    same_request: bool = False
-    #: For the update that came with the start.
-    wait: UpdateWait | None = None
 
 
 class Client(StandaloneActivities):
@@ -177,6 +165,23 @@ class Client(StandaloneActivities):
         Where a worker of this process makes the run, start and update share a commit.  Raises as :meth:`start` and
         :meth:`WorkflowHandle.start_update` do; a run that was started for an update that it refuses stays.
         """
+        handle, wait = self.send_update_with_start(
+            workflow, args, id=id, update=update, payload=payload, update_id=update_id, options=options
+        )
+        return handle.started_update(wait, update, wait_for_stage, timeout)
+
+    def send_update_with_start(
+        self,
+        workflow: Workflows,
+        args: tuple[Any, ...],
+        *,
+        id: str,
+        update: Update[Any, Any],
+        payload: Any,
+        update_id: str | None,
+        options: StartKeywords,
+    ) -> tuple[WorkflowHandle[Any], UpdateWait]:
+        """Have an update taken by a run that may be started for it, and wait for its acceptance."""
         options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
         chosen = StartOptions(id=id, **options)
         handle = WorkflowHandle[Any](self, id, None, Any)
@@ -185,10 +190,9 @@ class Client(StandaloneActivities):
             begun = self._begin(workflow, args, chosen, (message,), update=message.update_id)
             handle = WorkflowHandle[Any](self, id, begun.run_id, begun.result_type, first_run_id=begun.run_id)
             if begun.wait is not None:
-                return handle.started_update(begun.wait, update, wait_for_stage, timeout)
+                return handle, begun.wait
             try:
-                wait = handle.send_update(update, payload, message.update_id, with_start=True)
-                return handle.started_update(wait, update, wait_for_stage, timeout)
+                return handle, handle.send_update(update, payload, message.update_id, with_start=True)
             except WorkflowClosedError:
                 if begun.same_request:
                     raise

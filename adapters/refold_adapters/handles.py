@@ -30,6 +30,7 @@ from refold_adapters.runtime_errors import (
 )
 from refold_adapters.starting import signal_message
 from refold_adapters.update_handles import WorkflowUpdateHandle, raise_refusal
+from refold_adapters.update_news import UpdateNews
 from refold_adapters.update_waits import UpdateWait, WorkflowUpdateStage
 
 if TYPE_CHECKING:
@@ -282,22 +283,33 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
     ) -> WorkflowUpdateHandle[Any]:
         """The handle of an update that was sent, once it is at that stage."""
         try:
-            if not wait.future.done():
-                self._client.closings.updates.check(wait)
+            self.look_for(wait)
             news = wait.future.result(None if timeout is None else timeout.total_seconds())
         finally:
-            self._client.closings.updates.forget(wait)
+            self.unwatch_update(wait)
+        handle = self.accepted_update(wait, update, news)
+        if wait_for_stage is WorkflowUpdateStage.COMPLETED:
+            handle = self.accepted_update(wait, update, handle.wait_for_answer(timeout=timeout))
+        return handle
+
+    def look_for(self, wait: UpdateWait) -> None:
+        """Look whether something became of an update that nobody has told yet."""
+        if not wait.future.done():
+            self._client.closings.updates.check(wait)
+
+    def unwatch_update(self, wait: UpdateWait) -> None:
+        """Nobody waits for that update any more."""
+        self._client.closings.updates.forget(wait)
+
+    def accepted_update(
+        self, wait: UpdateWait, update: Update[Any, Any] | str, news: UpdateNews
+    ) -> WorkflowUpdateHandle[Any]:
+        """The handle of an update, with what is known of it; raises RF5131 if it was refused."""
         raise_refusal(self.workflow_id, news)
         result_type = Any if isinstance(update, str) else update.result_type
-        handle = WorkflowUpdateHandle[Any](
+        return WorkflowUpdateHandle(
             self._client, self.workflow_id, wait.run_id, wait.update_id, result_type, news
         )
-        if wait_for_stage is WorkflowUpdateStage.COMPLETED:
-            answer = handle.wait_for_answer(timeout=timeout)
-            handle = WorkflowUpdateHandle[Any](
-                self._client, self.workflow_id, wait.run_id, wait.update_id, result_type, answer
-            )
-        return handle
 
     def update_message(self, update: Update[Any, Any] | str, payload: Any, update_id: str) -> UpdateWorkflow:
         """An update as a message; raises RF13xx for a payload that does not fit."""

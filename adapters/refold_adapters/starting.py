@@ -22,6 +22,7 @@ from refold.search_attributes import plain_search_attributes
 from refold_adapters.ports import CreateRun, RunStatus
 from refold_adapters.properties import properties_of
 from refold_adapters.runtime_errors import ExecutionError
+from refold_adapters.update_waits import UpdateWait
 
 _CLOSED = tuple(status for status in RunStatus if status is not RunStatus.RUNNING)
 #: The latest runs that stand in the way of a new one of their workflow id, by policy.
@@ -194,3 +195,15 @@ def signal_message(
 
 class NotCreatedError(Exception):
     """A run of the workflow id was there already; never leaves the client."""
+
+
+@attrs.frozen
+class Begun:
+    """A run that was started, or that is there instead."""
+
+    run_id: str
+    result_type: Any
+    created: bool = False
+    same_request: bool = False
+    #: For the update that came with the start.
+    wait: UpdateWait | None = None

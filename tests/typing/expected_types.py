@@ -61,7 +61,15 @@ from refold import (
     with_timeout,
     workflow,
 )
-from refold_adapters import AsyncClient, AsyncWorkflowHandle, Client, Engine, WorkflowHandle
+from refold_adapters import (
+    AsyncClient,
+    AsyncStandaloneActivityHandle,
+    AsyncWorkflowHandle,
+    Client,
+    Engine,
+    RunRow,
+    WorkflowHandle,
+)
 
 SECOND = timedelta(seconds=1)
 
@@ -405,6 +413,20 @@ async def uses_an_async_client(client: AsyncClient, order: Order) -> None:
     assert_type(await handle.result(), Receipt)
     assert_type(await handle.query(status), str)
     await handle.signal(orders, order)
+    found = client.handle("1", workflow=process)
+    assert_type(found, AsyncWorkflowHandle[Receipt])
+    assert_type(await (await found.reset(first=True)).result(), Receipt)
+    assert_type(await client.run(process, order, id="1"), Receipt)
+    assert_type(await client.execute_activity(charge, order, id="2"), Receipt)
+    assert_type(await client.execute_activity("charge", order, id="2", result_type=Receipt), Receipt)
+    alone = await client.start_activity(charge, order, id="2")
+    assert_type(alone, AsyncStandaloneActivityHandle[Receipt])
+    assert_type(await alone.result(), Receipt)
+    assert_type(await client.get_activity_handle("2", activity=charge).result(), Receipt)
+    assert_type(await client.activity("1", "1").heartbeat(), bool)
+    assert_type(await client.list(), list[RunRow])
+    assert_type(await client.count(), int)
+    assert_type(await handle.pause("why"), None)
 
 
 @workflow
