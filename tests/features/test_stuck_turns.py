@@ -10,8 +10,9 @@ import pytest
 
 from refold import Signal, Workflow, workflow
 from refold.messages import SignalWorkflow
+from refold_adapters import ManualClock
 from refold_adapters.acceptances import accept_write
-from tests.features.running import SOON, MakeEngine
+from tests.features.running import SOON, MakeEngine, begin, ended_by
 
 go = Signal("go")
 entered, release = threading.Event(), threading.Event()
@@ -69,3 +70,36 @@ def test_a_turn_that_does_not_come_back_is_told_with_its_line(make_engine: MakeE
     (text,) = heard.texts
     line = blocking.fn.__code__.co_firstlineno + 5
     assert f"{__file__}:{line}, in blocking" in text
+
+
+@workflow
+def blocking_once() -> Workflow[str]:
+    if not entered.is_set():
+        entered.set()
+        release.wait(60)
+        yield from ()
+        return "of the stuck worker"
+    yield from ()
+    return "of the other worker"
+
+
+def test_a_run_whose_turn_is_stuck_is_taken_over_and_the_late_turn_changes_nothing(
+    make_engine: MakeEngine, clock: ManualClock
+) -> None:
+    entered.clear()
+    release.clear()
+    stuck = make_engine(workflows=[blocking_once])
+    try:
+        begin(stuck, blocking_once, id="b")
+        assert entered.wait(20)
+        other = make_engine(workflows=[blocking_once])
+        handle = other.handle("b", workflow=blocking_once)
+        ended_by(clock, 10_000_000, handle)
+        history = list(handle.history())
+    finally:
+        release.set()
+    stuck.worker.shutdown()
+
+    assert "of the other worker" == handle.result(timeout=SOON)
+    assert history == list(handle.history())
+    assert 1 == other.count()
