@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -26,7 +26,7 @@ from refold import (
     workflow,
 )
 from refold_adapters import Client, Engine, ManualClock, Store, Worker, WorkflowFailedError, activity_context
-from refold_adapters.ports import ClaimTasks, CloseSession, Heartbeat, OpenSession
+from refold_adapters.ports import ClaimTasks, CloseSession, Heartbeat, OpenSession, Outcome, Write
 from tests.features.running import until
 
 MakeEngine = Callable[..., Engine]
@@ -291,23 +291,41 @@ def _lose_a_worker_with_an_attempt(
 
 
 def test_heartbeats_are_recorded_at_most_every_80_percent_of_the_timeout(
-    make_engine: MakeEngine, clock: ManualClock, stage: Stage
+    make_engine: MakeEngine, store: Store, clock: ManualClock, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun = clock.now_us()
+    recorded: list[tuple[int, bytes]] = []
+    apply = store.apply
+
+    def noting(writes: Sequence[Write]) -> Sequence[Outcome]:
+        beats = [write.details for write in writes if isinstance(write, Heartbeat)]
+        recorded.extend(((clock.now_us() - begun) // us(SECOND), details) for details in beats)
+        return apply(writes)
+
     @activity(name="counts")
     def counts() -> list[int]:
-        for number in range(10):
+        activity_context().heartbeat(0)
+        until(lambda: bool(recorded))
+        for number in range(1, 10):
             activity_context().heartbeat(number)
         stage.enter("beaten")
-        assert stage.door.wait(20)
+        assert stage.door.wait(60)
         return []
 
-    handle = make_engine(workflows=[resumes], activities=[counts]).start(resumes, id="r")
+    @activity
+    def nothing() -> None:
+        """Its worker has seen all heartbeats when it has seen the end of this."""
+
+    monkeypatch.setattr(store, "apply", noting)
+    engine = make_engine(workflows=[resumes], activities=[counts, nothing])
+    handle = engine.start(resumes, id="r")
     stage.wait_until_entered()
-    until(lambda: handle.describe().pending_activities[0].heartbeat is not None)
-    first = handle.describe().pending_activities[0].heartbeat_at
-    clock.advance(us(timedelta(seconds=48)))
-    until(lambda: handle.describe().pending_activities[0].heartbeat_at != first)
-    assert b"[9]" == handle.describe().pending_activities[0].heartbeat
+    for seconds in (0, 47, 1):
+        clock.advance(us(seconds * SECOND))
+        engine.execute_activity(nothing, id=f"after {seconds}")
+    until(lambda: len(recorded) > 1)
+
+    assert [(0, b"[0]"), (48, b"[9]")] == recorded
     stage.door.set()
     assert [] == handle.result(timeout=SOON)
 

@@ -77,7 +77,7 @@ def test_a_cancelled_child_is_asked_and_waited_for_as_its_cancellation_type_says
     if kind is not ABANDON:
         until(lambda: has(child, "WorkflowExecutionCancelRequested"))
     open_still = RunStatus.RUNNING is child.describe().run.status
-    asked = has(child, "WorkflowExecutionCancelRequested")
+    asked = has(handle, "RequestCancelExternalWorkflowExecutionInitiated")
     handle.signal(go)
 
     assert "cancelled" == handle.result(timeout=SOON)

@@ -95,7 +95,7 @@ def test_a_deleted_run_is_gone_and_refuses_what_comes_late(make_engine: MakeEngi
     assert 0 == engine.count()
     assert [] == store.read_turns(run_id)
     late = engine.handle("gate", run_id)
-    with pytest.raises(WorkflowNotFoundError, match="deleted"):
+    with pytest.raises(WorkflowNotFoundError, match="why: it was deleted"):
         late.signal(passes, "late")
     assert "gate" == engine.start(turnstile, 1, id="gate").workflow_id
 
