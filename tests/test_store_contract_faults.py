@@ -134,7 +134,7 @@ FAULTS = (
     ),
     Fault(
         writes._create_next,
-        "for data in following.messages:",
+        "for data in (*own, *following.messages):",
         "for data in ():",
         "test_the_run_that_follows_is_created_in_the_commit_that_closes_its_forerunner",
     ),

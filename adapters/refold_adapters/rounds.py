@@ -119,6 +119,7 @@ class Rounds:
         except StoreError as error:
             logger.error("the store failed while the worker stopped: %s", error)  # noqa: TRY400 - a coded error says it all
         finally:
+            self._runs.stop_watching()
             self._tasks.shutdown()
 
     # What has come ----------------------------------------------------------------------------------------------------

@@ -401,6 +401,10 @@ class Runs:
             self._give_back(live, self.leftovers)
         self._tasks.abandon(run_id)
 
+    def stop_watching(self) -> None:
+        """No turn is made any more."""
+        self._watch.stop()
+
     def drop_all(self) -> None:
         """Forget every run; what is only in memory becomes leftovers."""
         for live in list(self._cache.values()):

@@ -24,13 +24,14 @@ logger = logging.getLogger("refold.worker")
 
 
 class TurnWatch:
-    """Watches the turns of one worker, one at a time; its thread lives as long as it does."""
+    """Watches the turns of one worker, one at a time; its thread ends when it is stopped, or is gone."""
 
     def __init__(self) -> None:
         #: Of the turn that is being made: the run, the thread, since when, and how long it may take.
         self._turn: tuple[LiveRun, int, float, float] | None = None
         self._told: object = None
         self._thread: threading.Thread | None = None
+        self._over = threading.Event()
 
     def begin(self, live: LiveRun, task_timeout_us: int | None) -> None:
         """A turn begins, on this thread."""
@@ -38,13 +39,17 @@ class TurnWatch:
         self._turn = (live, threading.get_ident(), time.monotonic(), limit)
         if self._thread is None:
             self._thread = threading.Thread(
-                target=_watch, args=(weakref.ref(self),), name="refold-turn-watch", daemon=True
+                target=_watch, args=(weakref.ref(self), self._over), name="refold-turn-watch", daemon=True
             )
             self._thread.start()
 
     def end(self) -> None:
         """It has come back."""
         self._turn = None
+
+    def stop(self) -> None:
+        """No turn is made any more."""
+        self._over.set()
 
     def look(self) -> None:
         """Tell of the turn that is being made, once, if it takes too long."""
@@ -92,8 +97,8 @@ def _line(frame: FrameType) -> str:
     return f"{line.f_code.co_filename}:{line.f_lineno}, in {line.f_code.co_qualname}"
 
 
-def _watch(watch: weakref.ref[TurnWatch]) -> None:
-    while (found := watch()) is not None:
+def _watch(watch: weakref.ref[TurnWatch], over: threading.Event) -> None:
+    while (found := watch()) is not None and not over.is_set():
         found.look()
         del found
-        time.sleep(TURN_SECONDS / _LOOKS_PER_LIMIT)
+        over.wait(TURN_SECONDS / _LOOKS_PER_LIMIT)

@@ -33,6 +33,12 @@ class Heard(logging.Handler):
 
 
 @workflow
+def at_once() -> Workflow[str]:
+    yield from ()
+    return "done"
+
+
+@workflow
 def blocking(later: bool) -> Workflow[str]:
     if later:
         yield from go.receive()
@@ -103,3 +109,14 @@ def test_a_run_whose_turn_is_stuck_is_taken_over_and_the_late_turn_changes_nothi
     assert "of the other worker" == handle.result(timeout=SOON)
     assert history == list(handle.history())
     assert 1 == other.count()
+
+
+def test_the_thread_that_watches_ends_with_its_worker(make_engine: MakeEngine) -> None:
+    others = set(threading.enumerate())
+    engine = make_engine(workflows=[at_once])
+    engine.run(at_once, id="a")
+    (watching,) = [each for each in set(threading.enumerate()) - others if each.name == "refold-turn-watch"]
+    engine.worker.shutdown()
+    watching.join(30)
+
+    assert not watching.is_alive()
