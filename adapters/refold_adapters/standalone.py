@@ -253,7 +253,12 @@ class StandaloneActivities(Finder):
 
     @overload
     def execute_activity(
-        self, activity: Activity[..., R], *args: Any, id: str, **options: Unpack[ActivityKeywords]
+        self,
+        activity: Activity[..., R],
+        *args: Any,
+        id: str,
+        timeout: timedelta | None = ...,
+        **options: Unpack[ActivityKeywords],
     ) -> R: ...
     @overload
     def execute_activity(
@@ -262,15 +267,23 @@ class StandaloneActivities(Finder):
         *args: Any,
         id: str,
         result_type: type[R],
+        timeout: timedelta | None = ...,
         **options: Unpack[ActivityKeywords],
     ) -> R: ...
     @overload
     def execute_activity(
-        self, activity: str, *args: Any, id: str, **options: Unpack[ActivityKeywords]
+        self,
+        activity: str,
+        *args: Any,
+        id: str,
+        timeout: timedelta | None = ...,
+        **options: Unpack[ActivityKeywords],
     ) -> Any: ...
-    def execute_activity(self, activity: Any, *args: Any, id: str, **options: Any) -> Any:
+    def execute_activity(
+        self, activity: Any, *args: Any, id: str, timeout: timedelta | None = None, **options: Any
+    ) -> Any:
         """Start an activity and return its result; options as for :meth:`start_activity`, raises as that and as ``result`` do."""
-        return self.start_activity(activity, *args, id=id, **options).result()
+        return self.start_activity(activity, *args, id=id, **options).result(timeout=timeout)
 
     def get_activity_handle(
         self, id: str, run_id: str | None = None, *, activity: Activity[..., R] | None = None

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from refold import Workflow, WorkflowIDReusePolicy, workflow
+from refold import Workflow, workflow
 from refold.events import WorkflowExecutionPaused, WorkflowExecutionUnpaused
 from refold_adapters import (
     Client,
     ManualClock,
-    RunStatus,
     Store,
-    WorkflowAlreadyStartedError,
     WorkflowClosedError,
     WorkflowFailedError,
     WorkflowHandle,
@@ -148,18 +146,6 @@ def test_parked_runs_are_found_by_kind_and_line_and_retried_after_a_dry_run(make
     assert 1 == engine.count("Parked = true")
     assert ["cup"] == [found.workflow_id for found in engine.retry()]
     assert "mended" == handle.result(timeout=SECONDS)
-
-
-def test_a_run_is_reset_while_another_is_open_under_its_id_only_if_it_is_the_one(
-    make_engine: MakeEngine,
-) -> None:
-    engine = make_engine(workflows=[turnstile], activities=[charge])
-    engine.run(turnstile, 0, id="gate")
-    old = engine.handle("gate", next(engine.list()).run_id)
-    engine.start(turnstile, 1, id="gate", id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
-    with pytest.raises(WorkflowAlreadyStartedError):
-        old.reset(first=True)
-    assert [RunStatus.COMPLETED] == [row.status for row in engine.list("CloseTime IS NOT NULL")]
 
 
 def test_hazard_34_a_turn_under_way_when_its_run_is_paused_is_refused(
