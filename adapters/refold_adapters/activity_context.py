@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import attrs
 
@@ -149,17 +149,26 @@ class ActivityContext:
         callback()
 
 
-CURRENT: ContextVar[ActivityContext | None] = ContextVar("refold_activity", default=None)
+class HasContext(Protocol):
+    """What runs here: its context is made when it is first asked for, as most activities never ask."""
+
+    @property
+    def context(self) -> ActivityContext:
+        """The context of the activity."""
+        ...
+
+
+CURRENT: ContextVar[HasContext | None] = ContextVar("refold_activity", default=None)
 
 
 def activity_context() -> ActivityContext:
     """The context of the activity that is running here; raises RF5110 outside of one."""
-    context = CURRENT.get()
-    if context is None:
+    running = CURRENT.get()
+    if running is None:
         raise ExecutionError(
             "RF5110",
             "there is no activity here",
             why="activity_context() was called outside of an activity, or in a thread that the activity started itself",
             fix="call it in the activity's own function and pass on what is needed",
         )
-    return context
+    return running.context

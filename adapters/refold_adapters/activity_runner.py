@@ -96,7 +96,7 @@ class ActivityRunner:
             attempt = self._carry_out(attempt)
 
     def _carry_out(self, attempt: Attempt) -> Attempt | None:
-        token = CURRENT.set(attempt.context)
+        token = CURRENT.set(attempt)
         try:
             outcome = outcome_of(attempt.call)
         finally:
@@ -120,7 +120,7 @@ class ActivityRunner:
         import asyncio
 
         context = copy_context()
-        context.run(CURRENT.set, attempt.context)
+        context.run(CURRENT.set, attempt)
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._run_coroutine(attempt), context=context)
         attempt.context.on_cancellation(lambda: loop.call_soon_threadsafe(task.cancel))

@@ -6,6 +6,7 @@ One rule: an attempt ends exactly once, with a result, a failure or a cancellati
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -49,6 +50,10 @@ class Elsewhere:
 AttemptOutcome: TypeAlias = Returned | Raised | Cancelled | Elsewhere
 
 
+#: Guards the making of a context: its code and whoever asks it to stop may come at the same moment.
+_MAKING = threading.Lock()
+
+
 @attrs.define(eq=False, kw_only=True)
 class Attempt:
     """One attempt of one activity task."""
@@ -57,11 +62,14 @@ class Attempt:
     input: list[Any]
     options: ActivityOptions
     run_id: str
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
     seq: int
     number: int
     scheduled_at: int
     started_at: int
-    context: ActivityContext
+    make_context: Callable[[Attempt], ActivityContext]
     #: The workflow, or whoever else, asked it to stop.
     cancel_requested: bool = False
     #: Nobody waits for its outcome any more: it timed out, or its run is gone.
@@ -78,6 +86,16 @@ class Attempt:
     flushes: bool = False
     #: It is local, and waits for its time to begin.
     waits: bool = False
+    _context: ActivityContext | None = attrs.field(default=None, init=False)
+
+    @property
+    def context(self) -> ActivityContext:
+        """What its code may know of it; made when it is first asked for, as most code never asks."""
+        context = self._context
+        if context is None:
+            with _MAKING:
+                context = self._context = self._context or self.make_context(self)
+        return context
 
     @property
     def beat_interval_us(self) -> int:

@@ -100,7 +100,7 @@ def _carry_out(job: _Job) -> tuple[str, Any]:
     if not isinstance(target, Activity):
         return "raised", encode_failure(failed(_not_found(module, qualname)).failure).decode()
     found = cast("Activity[..., Any]", target)
-    token = CURRENT.set(job.context)
+    token = CURRENT.set(job)
     try:
         outcome = outcome_of(lambda: found.fn(*found.decode_input(job.data["input"])))
     finally:

@@ -10,6 +10,7 @@ import heapq
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import attrs
@@ -131,36 +132,46 @@ class Tasks:
 
         Its slot is taken already, but for a local one, which takes one more.
         """
-        info = ActivityInfo(
-            activity_id=event.activity_id or str(event.seq),
-            activity_type=event.activity_type,
-            attempt=1,
-            workflow_id=workflow_id,
+        activity = self._registry.activity(event.activity_type)
+        attempt = Attempt(
+            activity=activity,
+            input=list(event.input),
+            options=_options_of(event, activity),
             run_id=run_id,
+            workflow_id=workflow_id,
             workflow_type=workflow_type,
             task_queue=queue,
+            seq=event.seq,
+            number=1,
             scheduled_at=event.at,
             started_at=self._clock.now_us(),
+            make_context=self._context_of,
+            event=event,
         )
-        attempt = self._attempt(event, info)
         self.free -= attempt.options.local
         self._begin(attempt)
 
     def start_claimed(self, row: TaskRow) -> Ended | None:
         """Begin an attempt of a task that was claimed from the store; or end it, if it must not begin."""
         event = event_of(row)
-        info = ActivityInfo(
-            activity_id=event.activity_id or str(row.seq),
-            activity_type=row.activity_type,
-            attempt=row.attempt,
-            workflow_id=row.workflow_id,
+        activity = self._registry.activity(event.activity_type)
+        attempt = Attempt(
+            activity=activity,
+            input=list(event.input),
+            options=_options_of(event, activity) if row.options is None else options_of(row),
             run_id=row.run_id,
+            workflow_id=row.workflow_id,
             workflow_type=row.workflow_type,
             task_queue=row.task_queue,
+            seq=row.seq,
+            number=row.attempt,
             scheduled_at=row.scheduled_at,
             started_at=row.started_at or self._clock.now_us(),
+            make_context=self._context_of,
+            event=event,
+            details=row.heartbeat,
+            last_failure=None if row.last_failure is None else decode_failure(row.last_failure),
         )
-        attempt = self._attempt(event, info, row)
         if row.cancel_requested:
             return self.stopped(attempt)
         if row.attempt > 1 and (failure := lost(attempt.held(self.identity))) is not None:
@@ -171,30 +182,21 @@ class Tasks:
         self._begin(attempt)
         return None
 
-    def _attempt(
-        self, event: ActivityTaskScheduled, info: ActivityInfo, row: TaskRow | None = None
-    ) -> Attempt:
-        activity = self._registry.activity(event.activity_type)
-        options = _options_of(event, activity) if row is None or row.options is None else options_of(row)
-        heartbeat = None if row is None else row.heartbeat
-        details: list[Any] = [] if heartbeat is None else json.loads(heartbeat)
-        attempt = Attempt(
-            activity=activity,
-            input=list(event.input),
-            options=options,
-            run_id=info.run_id,
-            seq=event.seq,
-            number=info.attempt,
-            scheduled_at=info.scheduled_at,
-            started_at=info.started_at,
-            context=ActivityContext(info, lambda beat: self._heartbeat(attempt, beat), details),
-            event=event,
-            details=heartbeat,
-            last_failure=None
-            if row is None or row.last_failure is None
-            else decode_failure(row.last_failure),
+    def _context_of(self, attempt: Attempt) -> ActivityContext:
+        event = attempt.event
+        info = ActivityInfo(
+            activity_id=event.activity_id or str(attempt.seq),
+            activity_type=event.activity_type,
+            attempt=attempt.number,
+            workflow_id=attempt.workflow_id,
+            run_id=attempt.run_id,
+            workflow_type=attempt.workflow_type,
+            task_queue=attempt.task_queue,
+            scheduled_at=attempt.scheduled_at,
+            started_at=attempt.started_at,
         )
-        return attempt
+        details: list[Any] = [] if attempt.details is None else json.loads(attempt.details)
+        return ActivityContext(info, partial(self._heartbeat, attempt), details)
 
     def _begin(self, attempt: Attempt) -> None:
         options = attempt.options
@@ -307,11 +309,17 @@ class Tasks:
             return [Ended(attempt, end)]
         if not attempt.options.local:
             return [Ended(attempt, None, retry=end)]
-        context = attempt.context
-        info = attrs.evolve(context.info, attempt=attempt.number + 1, started_at=now)
-        again = self._attempt(attempt.event, info)
-        again.last_failure = failure
-        again.waits = True
+        again = attrs.evolve(
+            attempt,
+            number=attempt.number + 1,
+            started_at=now,
+            last_failure=failure,
+            details=None,
+            beat_at=None,
+            sent_at=None,
+            flushes=False,
+            waits=True,
+        )
         self._running[(attempt.run_id, attempt.seq)] = again
         self._at(end.visible_at, again, _RETRY)
         return []
@@ -419,9 +427,7 @@ def outcome_write(token: int, ended: Ended) -> Write:
     attempt = ended.attempt
     message = encode_message(ended.message)
     if attempt.options.local:
-        return AcceptMessage(
-            workflow_id=attempt.context.info.workflow_id, run_id=attempt.run_id, data=message
-        )
+        return AcceptMessage(workflow_id=attempt.workflow_id, run_id=attempt.run_id, data=message)
     return FinishTask(
         token=token, run_id=attempt.run_id, seq=attempt.seq, attempt=attempt.number, message=message
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from refold import ActivityOptions
+from refold import ActivityOptions, Workflow, workflow
 from refold import activity as declare
 from refold.events import ActivityTaskScheduled
+from refold_adapters import Engine
 from refold_adapters.activity_context import ActivityContext, ActivityInfo, activity_context
 from refold_adapters.activity_runner import ActivityRunner
 from refold_adapters.attempts import Attempt, AttemptOutcome, Cancelled, Returned
@@ -52,11 +54,14 @@ class Runner:
             input=[seq],
             options=ActivityOptions(),
             run_id="r",
+            workflow_id="w",
+            workflow_type="t",
+            task_queue="q",
             seq=seq,
             number=1,
             scheduled_at=0,
             started_at=0,
-            context=ActivityContext(info, lambda details: None),
+            make_context=lambda _: ActivityContext(info, lambda details: None),
             event=ActivityTaskScheduled(1, 1, 0, seq, 0, activity.name),
         )
         self.runner.start(attempt)
@@ -115,3 +120,28 @@ def test_hazard_46_a_coroutine_that_is_asked_to_stop_as_it_returns_ends_once_and
         assert isinstance(ended[2 * seq], Returned | Cancelled)
         assert Returned(2 * seq + 1) == ended[2 * seq + 1], "nobody asked this one to stop"
     assert one_thread.outcomes.empty()
+
+
+def test_an_attempt_that_has_ended_is_not_left_to_the_garbage_collector() -> None:
+    """A cycle in each attempt would have the collector go through all that is young, again and again, as long as steps are made."""
+
+    @declare
+    def same(value: int) -> int:
+        return value
+
+    @workflow
+    def steps() -> Workflow[int]:
+        total = 0
+        for value in range(20):
+            total += yield from same(value)
+        return total
+
+    with Engine("memory:", workflows=[steps], activities=[same]) as engine:
+        gc.collect()
+        gc.disable()
+        try:
+            assert 190 == engine.run(steps, id="steps")
+            left = [each for each in gc.get_objects() if isinstance(each, Attempt)]
+        finally:
+            gc.enable()
+    assert len(left) <= 1, "at most the last, in the hands of its thread"
