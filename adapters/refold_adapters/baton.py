@@ -98,10 +98,6 @@ def _nothing() -> None:
     """An item that only wakes."""
 
 
-def nothing() -> None:
-    """An item that only wakes whoever waits for one."""
-
-
 def raise_it(error: BaseException) -> NoReturn:
     """An item that fails whoever takes it."""
     raise error

@@ -164,10 +164,6 @@ class Closings:
                 if not waited.futures:
                     del self._waiting[run_id]
 
-    def is_waited_for(self, run_id: str) -> bool:
-        """Whether somebody waits for the run."""
-        return run_id in self._waiting
-
     def settle(self, ending: Ending) -> None:
         """A run is closed or parked: tell those who wait."""
         for future in self._take(ending.run_id):

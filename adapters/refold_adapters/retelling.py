@@ -81,12 +81,6 @@ def said_again(
     return [message for message in messages if type(message) in kinds]
 
 
-def start_again(began: ev.WorkflowExecutionStarted) -> ms.StartWorkflow:
-    """The message that a beginning was."""
-    fields = {field.name: getattr(began, field.name) for field in attrs.fields(ms.StartWorkflow)}
-    return ms.StartWorkflow(**fields)
-
-
 def as_inbox(messages: Sequence[ms.Message]) -> list[tuple[bytes, str]]:
     """Messages as the inbox of a run that is created holds them: each with its request id, as if it had been sent there."""
     writes = [accept_write("", None, message) for message in messages]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -398,10 +398,6 @@ class Tasks:
     def runs(self, run_id: str, seq: int) -> bool:
         """Whether an activity runs here."""
         return (run_id, seq) in self._running
-
-    def running_of(self, run_id: str) -> Sequence[Attempt]:
-        """The attempts of a run that run here."""
-        return [attempt for key, attempt in self._running.items() if key[0] == run_id]
 
     @property
     def idle(self) -> bool:
