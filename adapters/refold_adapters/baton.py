@@ -68,13 +68,12 @@ class Baton:
 
     def wait(self, seconds: float) -> None:
         """Give it away until something comes, or the time is up; then do what has come, with the baton in hand again."""
-        item: Item = _nothing
         self._wakes_at = time.monotonic() + seconds
         self._release()
         try:
             item = self._queue.get(timeout=seconds)
-        except Empty:
-            pass
+        except Empty:  # the time is up
+            item = _nothing
         finally:
             self.take()
             self._wakes_at = 0.0

@@ -5,6 +5,7 @@ One rule: what each of them does is told in ``administration`` and ``resets``; h
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from refold_adapters.retelling import ResetReapplyExcludeType
 
 
-class RunOperations:
+class RunOperations(ABC):
     """The part of a handle that operates its run."""
 
     _client: Client
@@ -29,9 +30,9 @@ class RunOperations:
     run_id: str | None
     _result_type: Any
 
+    @abstractmethod
     def current_row(self) -> RunRow:
         """The run that the handle stands for now."""
-        raise NotImplementedError
 
     def _same_kind(self, workflow_id: str, run_id: str) -> Self:
         """A handle of that run, with the same type of result."""

@@ -83,6 +83,10 @@ _encoder = json.JSONEncoder(
 )
 
 
+#: What tells whether two encoders write the same.
+_SAMPLE = {"a": [1.5, "\u00e9"]}
+
+
 def line_writer(make: Any) -> Callable[[Any], str]:
     """What ``_encoder.encode`` answers for an object, by one encoder in C for all of them; ``encode`` makes one each time.
 
@@ -92,11 +96,10 @@ def line_writer(make: Any) -> Callable[[Any], str]:
         chunks = make(
             None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
         )
-        if "".join(chunks({"a": [1.5, "\u00e9"]}, 0)) == _encoder.encode({"a": [1.5, "\u00e9"]}):
-            return lambda record: "".join(chunks(record, 0))
-    except TypeError:
-        pass
-    return _encoder.encode
+        is_same = "".join(chunks(_SAMPLE, 0)) == _encoder.encode(_SAMPLE)
+    except TypeError:  # this Python makes it otherwise, or not at all
+        return _encoder.encode
+    return (lambda record: "".join(chunks(record, 0))) if is_same else _encoder.encode
 
 
 _to_json = line_writer(getattr(json.encoder, "c_make_encoder", None))
