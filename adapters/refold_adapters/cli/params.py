@@ -171,6 +171,18 @@ def reuse_option(default: str) -> Callable[[Command], Command]:
     )
 
 
+def limit_option(command: Command) -> Command:
+    """The option that says how many are listed."""
+    return click.option(
+        "--limit",
+        type=WholeNumber(0),
+        default=50,
+        show_default=True,
+        metavar="N",
+        help="At most so many; 0 for all.",
+    )(command)
+
+
 def reason_option(command: Command) -> Command:
     """The option that says why something is done."""
     return click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")(command)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refold_adapters.cli.activities import activity_options, opened_activity
-from refold_adapters.cli.params import WholeNumber
+from refold_adapters.cli.params import limit_option
 from refold_adapters.cli.selecting import Selection, selection_options
 from refold_adapters.cli.settings import common_options, settings_of
 
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 @click.argument("workflow_id", metavar="[ID]", required=False)
 @click.option("--run-id", metavar="RUN", help="That run, instead of the open or latest one.")
 @selection_options
-@click.option(
-    "--limit",
-    type=WholeNumber(0),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="At most so many; 0 for all.",
-)
+@limit_option
 @common_options
 @click.pass_context
 def list_activities(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from refold_adapters.cli.params import WholeNumber
+from refold_adapters.cli.params import limit_option
 from refold_adapters.cli.selecting import Selection, selection_options
 from refold_adapters.cli.settings import Settings, common_options, settings_of
 
@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @selection_options
-@click.option(
-    "--limit",
-    type=WholeNumber(0),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="At most so many; 0 for all.",
-)
+@limit_option
 @common_options
 @click.pass_context
 def command(context: click.Context, /, *, limit: int, **typed: Any) -> None:
