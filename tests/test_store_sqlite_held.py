@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from refold_adapters import ManualClock, open_store
 from refold_adapters.contract.base import first_turn, new_run, task, turn
 from refold_adapters.ports import (
+    Beat,
     CancelTask,
     ChangeTask,
     ClaimTasks,
@@ -32,7 +34,8 @@ from refold_adapters.ports import (
     Store,
     Write,
 )
-from refold_adapters.sqlite import SqliteStore
+from refold_adapters.sqlite import SqliteStore, reads
+from refold_adapters.sqlite.transaction import Transaction
 
 HELD: dict[str, Any] = {"run_id": "run-1", "seq": 1, "attempt": 1}
 SECOND = turn(1, "run-1", 2)
@@ -101,6 +104,23 @@ def test_nobody_can_tell_that_a_task_stands_in_its_runs_row(name: str, tmp_path:
 
     with_rows.close()
     in_memory.close()
+
+
+def test_a_task_that_moves_while_it_is_looked_for_is_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(begun(open_store(tmp_path / "store.db", clock=ManualClock(0)))) as store:
+        look = reads._of_run  # pyright: ignore[reportPrivateUsage]
+
+        def look_and_move(tx: Transaction, run_id: str, statement: str) -> list[tuple[Any, ...]]:
+            found = look(tx, run_id, statement)
+            assert [Beat(cancel_requested=False)] == store.apply([WRITES["heartbeat"]])
+            return found
+
+        monkeypatch.setattr(reads, "_of_run", look_and_move)
+        assert [1] == [row.seq for row in store.list_tasks("run-1")]
+        monkeypatch.undo()
+        assert [b"[1]"] == [row.heartbeat for row in store.list_tasks("run-1")]
 
 
 def pages_of_the_last_commit(path: Path) -> int:

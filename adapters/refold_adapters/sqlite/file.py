@@ -55,7 +55,7 @@ class SqliteFile:
             self.subscribers.call()
 
     def read(self, question: Callable[[Transaction], Answer]) -> Answer:
-        """Ask a question beside whatever is being written; it sees every commit that has returned."""
+        """Ask a question beside whatever is being written; it sees every commit that has returned, and nothing that comes meanwhile."""
         if self.inherited:
             raise inherited_store(self.path)
         with self._read_lock:
@@ -64,7 +64,12 @@ class SqliteFile:
             if self._reader is None:
                 self._reader = open_reader(self.path, self._busy_seconds)
             try:
-                return question(Transaction(self._reader.cursor()))
+                cursor = self._reader.cursor()
+                cursor.execute("BEGIN")
+                try:
+                    return question(Transaction(cursor))
+                finally:
+                    self._reader.rollback()
             except DRIVER_ERRORS as error:
                 raise translated(error, self.path) from error
 
