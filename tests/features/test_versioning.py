@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from refold import Workflow, workflow
 from refold_adapters import Client, ExecutionError, Store, VersioningBehavior, Worker
 from tests.features.operating import build_of, passes
 from tests.runtime.conftest import MakeEngine
@@ -74,3 +75,18 @@ def test_a_worker_without_a_build_runs_what_is_pinned_to_none(make_engine: MakeE
 def test_a_worker_is_refused_a_text_where_a_list_of_builds_is_meant(store: Store) -> None:
     with pytest.raises(ExecutionError, match="RF5113"):
         Worker(store, serves="v1")
+
+
+@workflow
+def at_once() -> Workflow[str]:
+    yield from ()
+    return "done"
+
+
+def test_a_run_that_closes_in_its_first_turn_is_pinned_to_the_build_that_made_it(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine(workflows=[at_once], build_id="1")
+    engine.run(at_once, id="a")
+
+    assert "1" == engine.row("a", None).build_id

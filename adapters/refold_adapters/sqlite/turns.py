@@ -115,6 +115,8 @@ def commit_turn(
     if write.properties is not None:
         note(tx, run_key, write.properties)
     if write.closing is not None:
+        if write.build_id is not None:
+            pin(tx, run_key, write.build_id)
         _close(tx, run_key, write, write.closing, last_event_id, quiet=quiet)
         carry_out(tx, write)
         return _COMMITTED
