@@ -30,7 +30,7 @@ from refold import (
 )
 from refold_adapters import ManualClock, RunStatus, Worker, WorkflowFailedError
 from refold_adapters.ports import Store
-from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by
+from tests.features.running import SECOND, SOON, MakeEngine, begin, ended_by, kinds, until
 
 go = Signal("go", str)
 
@@ -221,9 +221,11 @@ def test_the_parent_close_policy_holds_however_the_parent_closes(
     handle = begin(
         engine, leaving, policy, "waits" if stays else end, id="parent", run_timeout_us=60 * SECOND
     )
-    child = None
-    while child is None:  # started in the first turn of its parent, which a worker is about to make
-        child = engine.store.find_run("child")
+    until(lambda: engine.store.find_run("child") is not None)  # started in the first turn of its parent
+    child = engine.store.find_run("child")
+    assert child is not None
+    if stays:  # a parent that is asked to stop before it has heard of the start would stop what it starts
+        until(lambda: "ChildWorkflowExecutionStarted" in kinds(handle))
     if end == "cancelled":
         handle.cancel("enough")
     if end == "terminated":
