@@ -235,6 +235,12 @@ class Runs:
         self.leftovers.append((write, told))
         for message, future in live.accepting:
             future.set_result(acceptance(live, message))
+        if live.execution is not None and live.execution.closed:
+            # Somebody else has ended it since it was claimed: what else came for it is told so by the store.
+            live.begin_anew()
+            self.drop(live)
+            self._give_back(live, self.leftovers)
+            return
         self._begin_anew(live)
 
     def _begin_anew(self, live: LiveRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -23,12 +24,14 @@ from refold_adapters import (
     ManualClock,
     RunStatus,
     Store,
+    Worker,
     WorkflowClosedError,
     WorkflowFailedError,
     WorkflowHandle,
     WorkflowParkedError,
 )
 from refold_adapters.endings import end_if_due, ending_turn
+from refold_adapters.ports import StoredTurn
 from tests.features.running import SECOND, SOON, MakeEngine, kinds, until
 
 HOUR = timedelta(hours=1)
@@ -115,6 +118,41 @@ def test_a_worker_of_any_queue_ends_a_run_whose_time_is_up(
         return row is not None and row.status is RunStatus.TIMED_OUT
 
     until(closed)
+
+
+def test_a_worker_leaves_alone_what_somebody_else_ends_while_it_is_taken_up(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the claim, as its time is up, and the look at its history."""
+    first = Worker(store, workflows=[waiting])
+    first.start()
+    handle = Client(store).start("waiting", id="run", execution_timeout=HOUR)
+    until(lambda: handle.describe().run.turn == 1)
+    first.shutdown()
+    handle.pause()
+    clock.advance(3660 * SECOND)
+    read = store.read_turns
+    taken_up = threading.Event()
+
+    def read_after_its_end(run_id: str, after_turn: int = 0) -> list[StoredTurn]:
+        monkeypatch.undo()
+        row = store.find_run("run", run_id)
+        assert row is not None
+        assert end_if_due(store, row).closed_at is not None
+        turns = read(run_id, after_turn)
+        taken_up.set()
+        return turns
+
+    monkeypatch.setattr(store, "read_turns", read_after_its_end)
+    second = Worker(store, workflows=[waiting])
+    second.start()
+    assert taken_up.wait(30)
+    stopping = threading.Thread(target=second.shutdown, daemon=True)
+    stopping.start()
+    stopping.join(30)
+    assert not stopping.is_alive()
+    assert "WorkflowExecutionTimedOut" == kinds(handle)[-1]
+    assert 1 == kinds(handle).count("WorkflowExecutionTimedOut")
 
 
 def test_the_time_of_a_delayed_start_counts_from_the_end_of_its_delay(
