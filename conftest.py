@@ -5,9 +5,12 @@ Property tests take their number of examples from the profile, so that `make slo
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from refold import open_executions
 from tests.feature_rows import unproven
 
 # The contract of stores is a suite that ships: its asserts are to explain themselves like those of the tests here.
@@ -20,6 +23,17 @@ settings.load_profile("refold")
 
 #: The tests that have passed, without their parameters.
 _passed: dict[str, bool] = {}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """No test leaves an execution open: it would be counted by a later one of its process."""
+    yield
+    left = open_executions()
+    for execution in left:
+        execution.close()
+    if left:
+        pytest.fail(f"{item.nodeid} leaves open: {[each.definition.name for each in left]}", pytrace=False)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

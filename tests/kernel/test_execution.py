@@ -408,4 +408,5 @@ def test_an_execution_knows_the_event_that_it_began_with():
     with drive(plain) as run:
         assert run.execution.state.started == run.execution.started
         assert isinstance(run.execution.started, ev.WorkflowExecutionStarted)
-    assert Execution(plain).started is None
+    with Execution(plain) as fresh:
+        assert fresh.started is None
