@@ -114,6 +114,20 @@ def test_an_activity_is_described(engine: Engine) -> None:
     )
 
 
+def test_an_activity_of_a_workflow_is_asked_to_stop(engine: Engine) -> None:
+    handle = engine.start(errand, 1, id="e")
+
+    assert Done(0, "activity 1 of e asked to stop\n", "") == refold("activity", "cancel", "e", "1")
+    with pytest.raises(WorkflowFailedError, match="the activity was cancelled"):
+        handle.result(timeout=PATIENCE)
+
+
+def test_the_code_of_an_activity_without_a_workflow_is_known() -> None:
+    refold("activity", "start", "nap", "--id", "n")
+
+    assert "-m" not in refold("describe", "n").out
+
+
 def test_an_activity_is_completed_by_its_ids(engine: Engine) -> None:
     handle = engine.start(errand, 1, id="e")
 

@@ -42,6 +42,12 @@ def test_a_sound_installation_and_store_have_nothing_wrong(store: Path) -> None:
     assert ("ok", "all 1 can be read") == found["histories"]
 
 
+def test_histories_of_activities_without_a_workflow_are_read_too() -> None:
+    refold("activity", "start", "nap", "--id", "n")
+
+    assert ("ok", "all 1 can be read") == findings("--integrity")["histories"]
+
+
 def test_the_versions_are_told() -> None:
     import platform
     from importlib.metadata import version

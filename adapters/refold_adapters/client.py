@@ -28,6 +28,7 @@ from refold.payloads import encode
 from refold_adapters.acceptances import accept_write
 from refold_adapters.activity_handles import ActivityHandle, handle_of
 from refold_adapters.administration import terminating
+from refold_adapters.built_in import STANDALONE_ACTIVITY
 from refold_adapters.closings import Closings, Ending, ending_of
 from refold_adapters.endings import end_if_due
 from refold_adapters.handles import WorkflowHandle
@@ -219,6 +220,8 @@ class Client(StandaloneActivities):
             terminates = options.id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING
             if outcome.same_request or row is None or not terminates:
                 break
+            if (row.workflow_type == STANDALONE_ACTIVITY) != (creation.workflow_type == STANDALONE_ACTIVITY):
+                raise WorkflowAlreadyStartedError(options.id, row.run_id, row.status.value, other_kind=True)
             outcomes = (
                 self._replace(row, creation, message, more)
                 if row.closed_at is None

@@ -28,7 +28,7 @@ from refold_adapters.runtime_errors import (
     WorkflowNotFoundError,
     WorkflowQueryRejectedError,
 )
-from refold_adapters.starting import signal_message
+from refold_adapters.starting import not_sendable, signal_message
 from refold_adapters.update_handles import WorkflowUpdateHandle, raise_refusal
 from refold_adapters.update_news import UpdateNews
 from refold_adapters.update_waits import UpdateWait, WorkflowUpdateStage
@@ -312,7 +312,10 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         )
 
     def update_message(self, update: Update[Any, Any] | str, payload: Any, update_id: str) -> UpdateWorkflow:
-        """An update as a message; raises RF13xx for a payload that does not fit."""
+        """An update as a message; raises RF13xx for a payload that does not fit, and RF5136 for what is no update."""
+        given: object = update
+        if not isinstance(given, Update | str):
+            raise not_sendable(given, "the update, and its payload after it or as payload=...")
         if isinstance(update, str):
             name = checked_id(update, "update name")
             plain: list[Plain] = [] if payload is None else [encode(payload)]

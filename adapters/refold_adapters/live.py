@@ -11,10 +11,10 @@ import attrs
 from refold import Execution, Turn
 from refold.codec import decode_message
 from refold.messages import FireTimer, Message, StartWorkflow, TimeOutWorkflow
+from refold_adapters.attempt_ends import Ended
 from refold_adapters.built_in import BUILT_IN
 from refold_adapters.ports import CommitTurn, CreateRun, InboxMessage, Outcome, ReadyRun, Write
 from refold_adapters.task_ends import CHECK
-from refold_adapters.tasks import Ended
 from refold_adapters.turn_writes import DEADLINE
 from refold_adapters.update_news import UpdateNews
 

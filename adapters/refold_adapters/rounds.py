@@ -17,6 +17,7 @@ from functools import partial
 
 import attrs
 
+from refold_adapters.attempt_ends import Ended, heartbeat_write, not_again, outcome_write
 from refold_adapters.attempts import Attempt, AttemptOutcome
 from refold_adapters.baton import Baton
 from refold_adapters.closings import Closings, ending_of
@@ -41,7 +42,7 @@ from refold_adapters.retention import Retention
 from refold_adapters.runs import Runs
 from refold_adapters.sessions import Session
 from refold_adapters.store_errors import StoreError
-from refold_adapters.tasks import Ended, Tasks, heartbeat_write, outcome_write
+from refold_adapters.tasks import Tasks
 from refold_adapters.worker_options import POLL_SECONDS
 
 #: How often runs are looked for whose time is up.
@@ -144,7 +145,7 @@ class Rounds:
     def _after_retry(self, ended: Ended, outcome: Outcome) -> None:
         self.look = True
         if isinstance(outcome, Refused):
-            self._route(self._tasks.stopped(ended.attempt))
+            self._route(not_again(ended, self._tasks.identity, self._store.clock.now_us()))
 
     def look_after(self, _: Outcome | None = None) -> None:
         """The store may have work."""

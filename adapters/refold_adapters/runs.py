@@ -21,6 +21,7 @@ from refold.codec import encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled
 from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.acceptances import accept_write, acceptance
+from refold_adapters.attempt_ends import Ended, outcome_write
 from refold_adapters.closings import Closings, Ending
 from refold_adapters.endings import ends_others
 from refold_adapters.live import REDOS_MAX, TAKEOVERS_MAX, Leftover, LiveRun, Made
@@ -44,7 +45,7 @@ from refold_adapters.ports import (
 from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
 from refold_adapters.task_ends import CHECK
-from refold_adapters.tasks import Ended, Tasks, outcome_write
+from refold_adapters.tasks import Tasks
 from refold_adapters.turn_making import TurnMaker
 from refold_adapters.turn_watch import TurnWatch, task_timeout_of
 from refold_adapters.turn_writes import is_local, task_queue_of

@@ -32,6 +32,7 @@ CODES: dict[str, str] = {
     "RF5133": "The run closed before the update was finished",
     "RF5134": "The query was refused, as the run stands",
     "RF5135": "The options of the start contradict each other",
+    "RF5136": "What is sent is no signal or update",
 }
 
 
@@ -44,12 +45,16 @@ class ExecutionError(RefoldError):
 class WorkflowAlreadyStartedError(ExecutionError):
     """A run of that workflow id is open, or closed and not to be repeated (RF5101); ``run_id`` names it."""
 
-    def __init__(self, workflow_id: str, run_id: str, status: str) -> None:
+    def __init__(self, workflow_id: str, run_id: str, status: str, *, other_kind: bool = False) -> None:
         super().__init__(
             "RF5101",
             f"workflow {workflow_id!r} has a run already ({run_id}, {status})",
-            why="one workflow id has at most one open run, and the reuse policy may forbid another after it",
-            fix="take the handle of that run, choose another id, or pass another id_reuse_policy or id_conflict_policy",
+            why="workflows and stand-alone activities share their ids, and neither takes or terminates what is of the other kind"
+            if other_kind
+            else "one workflow id has at most one open run, and the reuse policy may forbid another after it",
+            fix="choose another id, or end that run first"
+            if other_kind
+            else "take the handle of that run, choose another id, or pass another id_reuse_policy or id_conflict_policy",
         )
         self.workflow_id = workflow_id
         self.run_id = run_id

@@ -248,7 +248,7 @@ class StandaloneActivities(Finder):
         if of_start.get("id_conflict_policy") is WorkflowIDConflictPolicy.USE_EXISTING:
             row = client.row(id, run.run_id)
             if row.workflow_type != STANDALONE_ACTIVITY:
-                raise WorkflowAlreadyStartedError(id, row.run_id, row.status.value)
+                raise WorkflowAlreadyStartedError(id, row.run_id, row.status.value, other_kind=True)
         return StandaloneActivityHandle(client, id, run.run_id, type_, name)
 
     @overload
@@ -282,7 +282,10 @@ class StandaloneActivities(Finder):
     def execute_activity(
         self, activity: Any, *args: Any, id: str, timeout: timedelta | None = None, **options: Any
     ) -> Any:
-        """Start an activity and return its result; options as for :meth:`start_activity`, raises as that and as ``result`` do."""
+        """Start an activity and return its result; options as for :meth:`start_activity`, raises as that and as ``result`` do.
+
+        After ``timeout`` nobody waits any more (``TimeoutError``), but the activity goes on.
+        """
         return self.start_activity(activity, *args, id=id, **options).result(timeout=timeout)
 
     def get_activity_handle(

@@ -104,6 +104,8 @@ class StartOptions:
         checked_id(self.task_queue, "task queue")
         if self.request_id is not None:
             checked_id(self.request_id, "request id")
+        if self.start_signal is not None:
+            checked_pair(self.start_signal)
         if (
             self.id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING
             and self.id_reuse_policy is WorkflowIDReusePolicy.REJECT_DUPLICATE
@@ -179,10 +181,33 @@ def _new_run_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+def checked_pair(value: Any) -> None:
+    """Raise RF5136 where a start signal is not a pair of a signal and its payload."""
+    try:
+        signal, _ = value
+    except (TypeError, ValueError):
+        signal = None
+    if not isinstance(signal, Signal | str):
+        raise not_sendable(value, "start_signal=(signal, payload)")
+
+
+def not_sendable(value: object, form: str) -> ExecutionError:
+    """The error for what is sent in place of a declared signal or update, or its name."""
+    return ExecutionError(
+        "RF5136",
+        f"{value!r} cannot be sent to a workflow",
+        why="what is sent is named by a Signal or Update, or by its name, and its payload is an argument of its own",
+        fix=f"pass {form}",
+    )
+
+
 def signal_message(
     signal: Signal[Any] | str, payload: Any, *, identity: str, request_id: str | None
 ) -> SignalWorkflow:
-    """A signal as a message; raises RF13xx for a payload that does not fit."""
+    """A signal as a message; raises RF13xx for a payload that does not fit, and RF5136 for what is no signal."""
+    given: object = signal
+    if not isinstance(given, Signal | str):
+        raise not_sendable(given, "the signal, and its payload after it or as payload=...")
     if isinstance(signal, str):
         name = checked_id(signal, "signal name")
         plain: list[Plain] = [] if payload is None else [encode(payload)]

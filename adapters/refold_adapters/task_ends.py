@@ -96,7 +96,7 @@ def held(row: TaskRow, identity: str) -> Held:
 def after_failure(held: Held, failure: Failure, now: int) -> Message | RetryTask:
     """What follows a failed attempt: another one, or the end of the activity."""
     if held.cancel_requested:
-        return ReportActivityCanceled(**held.common)
+        return ReportActivityCanceled(failure=failure, **held.common)
     elapsed_us = now - held.scheduled_at
     decision = next_attempt(
         held.options, failure, attempt=held.number, elapsed_us=elapsed_us, key=f"{held.run_id}/{held.seq}"

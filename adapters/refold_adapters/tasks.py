@@ -16,12 +16,13 @@ from typing import Any
 import attrs
 
 from refold import Activity, ActivityOptions, Failure
-from refold.codec import decode_failure, encode_message
+from refold.codec import decode_failure
 from refold.events import ActivityTaskScheduled
-from refold.messages import CompleteActivity, FailActivity, Message, ReportActivityCanceled
+from refold.messages import CompleteActivity, FailActivity, ReportActivityCanceled
 from refold.policies import microseconds
 from refold_adapters.activity_context import ActivityContext, ActivityInfo
 from refold_adapters.activity_runner import ActivityRunner, ThreadJob
+from refold_adapters.attempt_ends import Ended, heartbeat_write
 from refold_adapters.attempts import (
     Attempt,
     AttemptOutcome,
@@ -31,14 +32,11 @@ from refold_adapters.attempts import (
     Returned,
 )
 from refold_adapters.ports import (
-    AcceptMessage,
     Clock,
     DetachTask,
-    FinishTask,
     Heartbeat,
     RetryTask,
     TaskRow,
-    Write,
 )
 from refold_adapters.registry import Registry
 from refold_adapters.task_ends import (
@@ -56,16 +54,6 @@ from refold_adapters.task_ends import (
 #: Among the limits: held-back details are due, and so is the next attempt of a local activity.
 _FLUSH = "FLUSH"
 _RETRY = "RETRY"
-
-
-@attrs.frozen
-class Ended:
-    """What the end of an attempt comes to: a message for its run, another attempt, or that somebody outside goes on with it."""
-
-    attempt: Attempt
-    message: Message | None
-    retry: RetryTask | None = None
-    detach: DetachTask | None = None
 
 
 class Tasks:
@@ -415,26 +403,3 @@ def _options_of(event: ActivityTaskScheduled, activity: Activity[..., Any]) -> A
     if (event.options or {}) == activity.type.options:
         return activity.default_options
     return ActivityOptions.from_plain(event.options or {})
-
-
-def outcome_write(token: int, ended: Ended) -> Write:
-    """The write that puts the outcome of an attempt into the inbox of a run that is not at hand."""
-    assert ended.message is not None
-    attempt = ended.attempt
-    message = encode_message(ended.message)
-    if attempt.options.local:
-        return AcceptMessage(workflow_id=attempt.workflow_id, run_id=attempt.run_id, data=message)
-    return FinishTask(
-        token=token, run_id=attempt.run_id, seq=attempt.seq, attempt=attempt.number, message=message
-    )
-
-
-def heartbeat_write(token: int, attempt: Attempt) -> Heartbeat:
-    """The write that records the last heartbeat of an attempt."""
-    return Heartbeat(
-        token=token,
-        run_id=attempt.run_id,
-        seq=attempt.seq,
-        attempt=attempt.number,
-        details=attempt.details or b"[]",
-    )

@@ -193,13 +193,14 @@ class TimeOutActivity(Message):
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class ReportActivityCanceled(Message):
-    """An activity stopped because it was asked to, or was withdrawn before it began."""
+    """An activity stopped because it was asked to, or was withdrawn before it began; ``failure`` says that it did not stop in order."""
 
     seq: int
     details: Sequence[Plain] = ()
     attempt: int = 1
     identity: str = ""
     started_at: int | None = None
+    failure: Failure | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

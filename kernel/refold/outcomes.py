@@ -31,6 +31,7 @@ def activity_error(event: Any, waiter: Waiter, asked: Sequence[int]) -> BaseExce
     match event:
         case ev.ActivityTaskCanceled():
             cause: BaseException = CancelledError("the activity was cancelled", *event.details)
+            cause.__cause__ = None if event.failure is None else error_of(event.failure)
             if event.seq in asked:
                 return cause
             state = None

@@ -152,6 +152,33 @@ def test_a_running_activity_is_asked_to_stop_from_outside_and_not_tried_again(
 
 
 @workflow
+def watches_closely() -> Workflow[list[str]]:
+    try:
+        yield from beats()
+    except ActivityError as error:
+        cause = error.cause
+        return [repr(cause), repr(None if cause is None else cause.__cause__)]
+    return []
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_what_failed_after_it_was_asked_to_stop_is_told_as_the_cause_of_the_cancellation(
+    make_engine: MakeEngine, store: Store, clock: ManualClock, first: bool
+) -> None:
+    handle = make_engine(workflows=[watches_closely], activities=[beats]).start(watches_closely, id="fails")
+    until(lambda: any(task.heartbeat for task in handle.describe().pending_activities))
+    outside = Client(store).activity("fails", "1")
+    outside.cancel()
+    if first:
+        outside.fail(ApplicationError("broken from outside"))
+    else:
+        clock.advance(MINUTE_US)
+    cancelled, failure = handle.result(timeout=SOON)
+    assert "CancelledError('the activity was cancelled')" == cancelled
+    assert ("broken from outside" if first else "broken") in failure
+
+
+@workflow
 def watches_far() -> Workflow[str]:
     try:
         return (yield from execute_activity("far", result_type=str, task_queue="far"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,15 @@ import pytest
 
 from refold import PayloadError, Signal, Workflow, sleep, wait_until, workflow
 from refold.events import WorkflowExecutionSignaled
-from refold_adapters import AsyncClient, Client, ManualClock, Store, WorkflowClosedError
+from refold_adapters import (
+    AsyncClient,
+    Client,
+    Engine,
+    ExecutionError,
+    ManualClock,
+    Store,
+    WorkflowClosedError,
+)
 from tests.runtime.conftest import MakeEngine
 
 SOON = timedelta(seconds=20)
@@ -153,3 +162,22 @@ def test_the_asyncio_client_signals_with_a_start(make_engine: MakeEngine) -> Non
         return await handle.result(timeout=SOON)
 
     assert ["a", "b"] == asyncio.run(converse())
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda engine: engine.signal_with_start(listen, 1, id="w", signal=(word, 1)),
+        lambda engine: engine.start(listen, 1, id="w", start_signal=word),
+        lambda engine: engine.start(listen, 1, id="w", start_signal=(1, 2)),
+        lambda engine: engine.start(listen, 1, id="h").signal((word, 1)),
+        lambda engine: engine.start(listen, 1, id="h").execute_update(word, 1),
+    ],
+)
+def test_what_is_no_signal_or_update_is_told_before_anything_is_stored(
+    make_engine: MakeEngine, send: Callable[[Engine], object]
+) -> None:
+    engine = make_engine(workflows=[listen])
+    with pytest.raises(ExecutionError, match="RF5136"):
+        send(engine)
+    assert 0 == engine.count("WorkflowId = 'w'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
 import subprocess
@@ -269,8 +270,24 @@ def test_policies_of_ids_hold_for_it(make_engine: MakeEngine) -> None:
     engine.start(sleeps, id="s")
     with pytest.raises(WorkflowAlreadyStartedError):
         engine.start_activity(charge, Order("tea", 1), id="s", id_conflict_policy=existing)
+    terminate = WorkflowIDConflictPolicy.TERMINATE_EXISTING
+    with pytest.raises(WorkflowAlreadyStartedError, match="share their ids"):
+        engine.start_activity(charge, Order("tea", 1), id="s", id_conflict_policy=terminate)
+    assert RunStatus.RUNNING is engine.handle("s").describe().run.status
+    other = engine.start_activity(elsewhere, id="e")
+    with pytest.raises(WorkflowAlreadyStartedError, match="share their ids"):
+        engine.start(sleeps, id="e", id_conflict_policy=terminate)
+    again = engine.start_activity(elsewhere, id="e", id_conflict_policy=terminate)
+    assert other.run_id != again.run_id
     with pytest.raises(ActivityNotFoundError, match="RF5121"):
         engine.get_activity_handle("s").describe()
+
+
+def test_nobody_waits_longer_than_the_time_that_is_given(make_engine: MakeEngine) -> None:
+    engine = make_engine(activities=[elsewhere])
+    with pytest.raises(builtins.TimeoutError):
+        engine.execute_activity(elsewhere, id="e", timeout=timedelta(0))
+    assert RunStatus.RUNNING is engine.get_activity_handle("e").describe().status
 
 
 def test_it_is_listed_apart_from_workflows(make_engine: MakeEngine) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 
 import attrs
 
@@ -157,7 +158,8 @@ def _histories(store: Store) -> Iterator[Check]:
     decode = event_decoder()
     read, bad = 0, 0
     with progress("reading histories", store.count_runs(RunFilter())) as advance:
-        for row in Client(store).list():
+        client = Client(store)
+        for row in chain(client.list(), client.list_activities()):
             try:
                 for turn in store.read_turns(row.run_id):
                     decode(turn.data)

@@ -55,7 +55,7 @@ def standing_of(client: Client, handle: WorkflowHandle[Any]) -> Standing:
         now_us=store.clock.now_us(),
         last_event_at=event_decoder()(last[-1].data)[-1].at if last else row.started_at,
         sessions=store.list_sessions(),
-        code_known=row.workflow_type in client.registry.workflows,
+        code_known=client.registry.find_workflow(row.workflow_type) is not None,
     )
 
 

@@ -76,6 +76,7 @@ ACTIVITY_SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
             "heartbeat": ("activity_outcomes:heartbeat", "Say that an attempt is alive."),
         },
         "Operate": {
+            "cancel": ("activity_operations:cancel", "Ask an activity to stop."),
             "pause": ("activity_operations:pause", "Begin no attempt of an activity."),
             "unpause": ("activity_operations:unpause", "Let a paused activity go on."),
             "reset": ("activity_operations:reset", "Begin an activity at its first attempt."),

@@ -80,7 +80,7 @@ class ActivityTaskCancelRequested(HistoryEvent):
 
 @attrs.frozen(eq=False, repr=False)
 class ActivityTaskCanceled(HistoryEvent):
-    """The activity ended because it was asked to, or never began."""
+    """The activity ended because it was asked to, or never began; ``failure`` is there if it failed then."""
 
     external = True
     seq: int
@@ -88,6 +88,7 @@ class ActivityTaskCanceled(HistoryEvent):
     attempt: int = 1
     identity: str = ""
     started_at: int | None = None
+    failure: Failure | None = None
 
 
 @attrs.frozen(eq=False, repr=False)

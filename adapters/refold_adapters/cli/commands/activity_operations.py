@@ -1,4 +1,4 @@
-"""``refold activity pause``, ``unpause``, ``reset`` and ``update-options``: what becomes of an activity next."""
+"""``refold activity cancel``, ``pause``, ``unpause``, ``reset`` and ``update-options``: what becomes of an activity next."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ from refold_adapters.cli.activities import (
 )
 from refold_adapters.cli.retrying import retry_policy_of
 from refold_adapters.cli.settings import common_options
+
+
+@click.command("cancel")
+@activity_options
+@common_options
+@click.pass_context
+def cancel(context: click.Context, /, **typed: Any) -> None:
+    """Ask an activity to stop; there is no other attempt, and one that no worker has ends at once."""
+    with opened_activity(context, typed) as (_, activity):
+        activity.cancel()
+        say_done(context, activity, "asked to stop")
 
 
 @click.command("pause")
