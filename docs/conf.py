@@ -47,7 +47,7 @@ nitpick_ignore_regex = [
     # What the client and the worker of one engine share, and keywords that docs/reference/options.md lists; nobody else makes one.
     (
         r"py:.*",
-        r"refold_adapters\.(closings|starting|update_news|update_waits)\.\w+|refold_adapters\.standalone\.ActivityKeywords",
+        r"refold_adapters\.(turns|waiting)\.\w+\.\w+|refold_adapters\.client\.standalone\.ActivityKeywords",
     ),
 ]
 

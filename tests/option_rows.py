@@ -12,7 +12,7 @@ import attrs
 
 from refold import ActivityOptions, ChildWorkflowOptions, RetryPolicy, activity, continue_as_new, workflow
 from refold_adapters import AsyncClient, Client, StartOptions, Worker
-from refold_adapters.standalone import ActivityKeywords
+from refold_adapters.client.standalone import ActivityKeywords
 
 
 def shown(default: object) -> str:

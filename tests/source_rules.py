@@ -124,6 +124,27 @@ def against_layers(module: Module, layers: Sequence[str], package: str, known: C
     return problems
 
 
+def against_rows(module: Module, rows: Sequence[Collection[str]], package: str) -> list[str]:
+    """Imports of a module of ``package`` from a later row than its own; a row names folders and modules of the package.
+
+    Within a row all may know each other.  An import for type checkers only may point anywhere.
+    """
+    places = {name: place for place, names in enumerate(rows) for name in names}
+    if module.name == package:
+        return []  # the public face stands above all rows
+    own = module.name.split(".")[1]
+    if own not in places:
+        return [module.at(module.tree, f"{own} has no place in the list of rows")]
+    problems: list[str] = []
+    for found in imports_of(module):
+        if found.type_only or found.root != package:
+            continue
+        path = f"{found.module}.{found.name}".split(".")
+        if places.get(path[1], len(rows)) > places[own]:
+            problems.append(module.at(found.node, f"imports {path[1]}, which is above it"))
+    return problems
+
+
 def private_imports(
     module: Module, package: str, public: Collection[str], submodules: Mapping[str, Collection[str]]
 ) -> list[str]:

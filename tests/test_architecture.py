@@ -117,6 +117,22 @@ PUBLIC_SUBMODULES = (
     *("search_attributes", "value"),
 )
 
+#: The order of the runtime: folders and modules, each row of which may import its own and those before it.
+ROWS = (
+    ("clocks", "runtime_errors", "store_errors", "subscribers"),
+    ("ports",),
+    ("memory", "sqlite", "contract", "stores"),
+    ("built_in", "fast_codec", "registry"),
+    ("activities",),
+    ("turns",),
+    ("operating",),
+    ("waiting",),
+    ("worker",),
+    ("client",),
+    ("engine",),
+    ("cli",),
+)
+
 LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
 
@@ -302,6 +318,17 @@ def test_each_layer_exists() -> None:
     assert [] == [layer for layer in LAYERS if f"refold.{layer}" not in {module.name for module in KERNEL}]
 
 
+@of(ADAPTERS)
+def test_a_module_of_the_runtime_imports_only_its_own_row_and_those_before_it(module: rules.Module) -> None:
+    assert [] == rules.against_rows(module, ROWS, "refold_adapters")
+
+
+def test_all_that_stands_in_a_row_exists() -> None:
+    there = {part for module in ADAPTERS for part in module.name.split(".")[1:2]}
+
+    assert there == {name for row in ROWS for name in row}
+
+
 @of(ADAPTERS, EXAMPLES)
 def test_others_use_only_public_names_of_the_kernel(module: rules.Module) -> None:
     assert [] == rules.private_imports(module, "refold", refold.__all__, public_submodules())
@@ -345,6 +372,30 @@ def test_an_import_against_the_layers_is_found(text: str, count: int) -> None:
 
 def test_a_module_without_a_layer_is_found() -> None:
     assert 1 == len(rules.against_layers(rules.parse("", "p.new"), ("low",), "p", {"p.new"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count"),
+    [
+        ("p.middle.a", "from p.low import x", 0),
+        ("p.middle.a", "from p import low", 0),
+        ("p.middle.a", "from p.middle.b import x", 0),
+        ("p.middle.a", "from p.beside.b import x", 0),
+        ("p.middle.a", "import attrs", 0),
+        ("p.middle.a", "if TYPE_CHECKING:\n    from p.high.c import x", 0),
+        ("p", "from p.high import x", 0),
+        ("p.middle.a", "from p.high.c import x", 1),
+        ("p.middle", "import p.high.c", 1),
+        ("p.middle.a", "from p import high", 1),
+        ("p.middle.a", "from p import name_from_the_face", 1),
+        ("p.middle.a", "def f():\n    from p.high import x", 1),
+        ("p.new", "", 1),
+    ],
+)
+def test_an_import_from_a_later_row_is_found(name: str, text: str, count: int) -> None:
+    rows = (("low",), ("middle", "beside"), ("high",))
+
+    assert count == len(rules.against_rows(rules.parse(text, name), rows, "p"))
 
 
 @pytest.mark.parametrize(

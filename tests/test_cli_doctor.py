@@ -11,7 +11,7 @@ import pytest
 from refold_adapters import open_store
 from refold_adapters.cli import checks
 from refold_adapters.ports import OpenSession
-from refold_adapters.sessions import this_process
+from refold_adapters.worker.sessions import this_process
 from tests.cli_driving import SHOP, refold
 from tests.test_cli_replay import damage
 

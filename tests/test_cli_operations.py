@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from refold_adapters import Client, Engine, open_store
-from refold_adapters.handles import WorkflowHandle
+from refold_adapters.client.handles import WorkflowHandle
 from tests import cli_shop
 from tests.cli_desk import desk
 from tests.cli_driving import SHOP, Done, lines, refold

@@ -23,7 +23,7 @@ from refold_adapters.cli.texts import (
     shortened,
     to_json,
 )
-from refold_adapters.handles import WorkflowHandle
+from refold_adapters.client.handles import WorkflowHandle
 from tests import cli_shop
 from tests.cli_driving import SHOP, Done, lines, refold
 

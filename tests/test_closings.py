@@ -26,9 +26,9 @@ from refold_adapters import (
     WorkflowNotFoundError,
     open_store,
 )
-from refold_adapters import closings as module
-from refold_adapters.closings import Closings, Ending
-from refold_adapters.results import result_of
+from refold_adapters.turns.results import Ending, result_of
+from refold_adapters.waiting import closings as module
+from refold_adapters.waiting.closings import Closings
 
 go = Signal("go")
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from refold import SearchAttributeKey
 from refold.search_attributes import SearchAttributePair, plain_search_attributes
 from refold_adapters import ManualClock, Store, open_store
+from refold_adapters.client.visibility import DEPTH_MAX, parse_query
 from refold_adapters.ports import Closing, CommitTurn, CreateRun, RunFilter, RunStatus, Write
-from refold_adapters.properties import properties_of
 from refold_adapters.runtime_errors import ExecutionError
-from refold_adapters.visibility import DEPTH_MAX, parse_query
+from refold_adapters.turns.properties import properties_of
 
 TEXTS = ("a", "ab", "b", "it's", "%", "Red shoes", "", "\uffff", "\U0010ffff", "2026-01-01T00:00:00Z")
 NUMBERS = (-1, 0, 1, 1.5, 2**70, -(2**63))

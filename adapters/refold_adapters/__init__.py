@@ -3,14 +3,16 @@
 import importlib
 import typing
 
-from refold_adapters.activity_context import ActivityContext, ActivityInfo, activity_context
-from refold_adapters.activity_handles import ActivityHandle
-from refold_adapters.client import Client
+from refold_adapters.activities.activity_context import ActivityContext, ActivityInfo, activity_context
+from refold_adapters.client.activity_handles import ActivityHandle
+from refold_adapters.client.client import Client
+from refold_adapters.client.handles import QueryRejectCondition, WorkflowHandle
+from refold_adapters.client.standalone import StandaloneActivityDescription, StandaloneActivityHandle
+from refold_adapters.client.update_handles import WorkflowUpdateHandle
 from refold_adapters.clocks import ManualClock, SystemClock
 from refold_adapters.engine import Engine
 from refold_adapters.fast_codec import event_decoder
-from refold_adapters.handles import QueryRejectCondition, WorkflowHandle
-from refold_adapters.inspection import WorkflowDescription
+from refold_adapters.operating.inspection import WorkflowDescription
 from refold_adapters.ports import RunRow, RunStatus, Store
 from refold_adapters.runtime_errors import (
     ActivityNotFoundError,
@@ -28,17 +30,15 @@ from refold_adapters.runtime_errors import (
     WorkflowUpdateRejectedError,
     WorkflowUpdateUnfinishedError,
 )
-from refold_adapters.standalone import StandaloneActivityDescription, StandaloneActivityHandle
-from refold_adapters.starting import StartOptions
 from refold_adapters.store_errors import StoreError
 from refold_adapters.stores import open_store
-from refold_adapters.update_handles import WorkflowUpdateHandle
-from refold_adapters.update_waits import WorkflowUpdateStage
-from refold_adapters.worker import Worker
-from refold_adapters.worker_options import VersioningBehavior
+from refold_adapters.turns.starting import StartOptions
+from refold_adapters.waiting.update_waits import WorkflowUpdateStage
+from refold_adapters.worker.worker import Worker
+from refold_adapters.worker.worker_options import VersioningBehavior
 
 if typing.TYPE_CHECKING:
-    from refold_adapters.aio import (
+    from refold_adapters.client.aio import (
         AsyncActivityHandle,
         AsyncClient,
         AsyncStandaloneActivityHandle,
@@ -46,7 +46,7 @@ if typing.TYPE_CHECKING:
         AsyncWorkflowUpdateHandle,
     )
     from refold_adapters.memory import MemoryStore
-    from refold_adapters.retelling import ResetReapplyExcludeType
+    from refold_adapters.operating.retelling import ResetReapplyExcludeType
     from refold_adapters.sqlite import SqliteStore
 
 __all__ = [
@@ -101,13 +101,13 @@ __all__ = [
 
 #: What is imported when it is first asked for, as a program needs one store and mostly no event loop: name to module.
 _LATER = {
-    "AsyncActivityHandle": "refold_adapters.aio",
-    "AsyncClient": "refold_adapters.aio",
-    "AsyncStandaloneActivityHandle": "refold_adapters.aio",
-    "AsyncWorkflowHandle": "refold_adapters.aio",
-    "AsyncWorkflowUpdateHandle": "refold_adapters.aio",
+    "AsyncActivityHandle": "refold_adapters.client.aio",
+    "AsyncClient": "refold_adapters.client.aio",
+    "AsyncStandaloneActivityHandle": "refold_adapters.client.aio",
+    "AsyncWorkflowHandle": "refold_adapters.client.aio",
+    "AsyncWorkflowUpdateHandle": "refold_adapters.client.aio",
     "MemoryStore": "refold_adapters.memory",
-    "ResetReapplyExcludeType": "refold_adapters.retelling",
+    "ResetReapplyExcludeType": "refold_adapters.operating.retelling",
     "SqliteStore": "refold_adapters.sqlite",
 }
 

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from refold import Activity, WorkflowDefinition
-from refold_adapters.client import Client
-from refold_adapters.closings import Closings
+from refold_adapters.client.client import Client
 from refold_adapters.ports import Store
 from refold_adapters.stores import open_store
-from refold_adapters.worker import Worker
+from refold_adapters.waiting.closings import Closings
+from refold_adapters.worker.worker import Worker
 
 
 class Engine(Client):

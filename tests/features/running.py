@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from refold.messages import StartWorkflow
 from refold_adapters import Engine, ManualClock, WorkflowHandle
-from refold_adapters.other_runs import creation_of
+from refold_adapters.turns.other_runs import creation_of
 
 MakeEngine = Callable[..., Engine]
 SOON = timedelta(seconds=20)

@@ -23,7 +23,7 @@ from refold import (
 )
 from refold_adapters import ManualClock, RunStatus, Worker
 from refold_adapters.ports import Store
-from refold_adapters.results import next_run_of
+from refold_adapters.turns.results import next_run_of
 from tests.features.running import SECOND, SOON, MakeEngine, begin, done_by, ended_by, kinds, until
 
 news = Signal("news", str)

@@ -30,7 +30,7 @@ from refold_adapters import (
     WorkflowHandle,
     WorkflowParkedError,
 )
-from refold_adapters.endings import end_if_due, ending_turn
+from refold_adapters.operating.endings import end_if_due, ending_turn
 from refold_adapters.ports import StoredTurn
 from tests.features.running import SECOND, SOON, MakeEngine, kinds, until
 

@@ -28,8 +28,8 @@ from refold.events import (
 )
 from refold.messages import StartWorkflow
 from refold_adapters import Client, ExecutionError, RunStatus, Store, WorkflowHandle
-from refold_adapters.other_runs import creation_of, relays_of
-from refold_adapters.turn_writes import commit_of
+from refold_adapters.turns.other_runs import creation_of, relays_of
+from refold_adapters.turns.turn_writes import commit_of
 from tests.features.running import until
 from tests.runtime.conftest import MakeEngine
 

@@ -11,7 +11,7 @@ import pytest
 from refold import Signal, Workflow, workflow
 from refold.messages import SignalWorkflow
 from refold_adapters import ManualClock
-from refold_adapters.acceptances import accept_write
+from refold_adapters.turns.acceptances import accept_write
 from tests.features.running import SOON, MakeEngine, begin, ended_by
 
 go = Signal("go")

@@ -17,7 +17,7 @@ from refold import (
 )
 from refold_adapters import Client, ExecutionError, ManualClock
 from refold_adapters.ports import RunStatus
-from refold_adapters.properties import memo_of, search_attributes_of
+from refold_adapters.turns.properties import memo_of, search_attributes_of
 from tests.features.operating import amount, charge, customer, labelled, passes, turnstile
 from tests.features.running import SECOND, SOON, ended_by
 from tests.runtime.conftest import MakeEngine

@@ -10,8 +10,8 @@ import pytest
 
 from refold import Workflow, activity, workflow
 from refold_adapters import Engine, Store, WorkerStoppedError
-from refold_adapters.baton import Baton
 from refold_adapters.ports import CommitTurn, Outcome, Write
+from refold_adapters.worker.baton import Baton
 
 FAR = 600.0
 

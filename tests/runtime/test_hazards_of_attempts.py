@@ -15,9 +15,9 @@ from refold import ActivityOptions, Workflow, workflow
 from refold import activity as declare
 from refold.events import ActivityTaskScheduled
 from refold_adapters import Engine
-from refold_adapters.activity_context import ActivityContext, ActivityInfo, activity_context
-from refold_adapters.activity_runner import ActivityRunner
-from refold_adapters.attempts import Attempt, AttemptOutcome, Cancelled, Returned
+from refold_adapters.activities.activity_context import ActivityContext, ActivityInfo, activity_context
+from refold_adapters.activities.activity_runner import ActivityRunner
+from refold_adapters.activities.attempts import Attempt, AttemptOutcome, Cancelled, Returned
 
 LATE = 10_000
 

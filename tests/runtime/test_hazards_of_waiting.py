@@ -15,16 +15,14 @@ import pytest
 from refold import Signal, Workflow, workflow
 from refold import events as ev
 from refold.codec import encode_events
-from refold_adapters import (
-    WorkflowUpdateStage,
-    closings,
-    update_waits,
-)
-from refold_adapters.baton import Baton
-from refold_adapters.closings import Closings, ending_of
+from refold_adapters import WorkflowUpdateStage
 from refold_adapters.ports import RunRow, RunStatus, StoredTurn
-from refold_adapters.update_news import news_in
-from refold_adapters.update_waits import UpdateWait
+from refold_adapters.turns.results import ending_of
+from refold_adapters.turns.update_news import news_in
+from refold_adapters.waiting import closings, update_waits
+from refold_adapters.waiting.closings import Closings
+from refold_adapters.waiting.update_waits import UpdateWait
+from refold_adapters.worker.baton import Baton
 from tests.runtime.conftest import MakeEngine
 
 FAR = 600.0

@@ -10,8 +10,8 @@ import pytest
 
 from refold import Workflow, workflow
 from refold_adapters import Client, Store, Worker
-from refold_adapters.baton import Baton
-from refold_adapters.threads import Threads
+from refold_adapters.activities.threads import Threads
+from refold_adapters.worker.baton import Baton
 
 #: Calls something while the start of a thread is interrupted.
 Interrupt = Callable[[Callable[[], Any]], None]

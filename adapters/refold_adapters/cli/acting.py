@@ -17,8 +17,8 @@ from refold_adapters.cli.selecting import Selection, selection_options
 from refold_adapters.cli.settings import settings_of
 
 if TYPE_CHECKING:
-    from refold_adapters.client import Client
-    from refold_adapters.handles import WorkflowHandle
+    from refold_adapters.client.client import Client
+    from refold_adapters.client.handles import WorkflowHandle
     from refold_adapters.ports import RunRow
 
 Command = TypeVar("Command", bound=Callable[..., Any])

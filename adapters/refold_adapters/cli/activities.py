@@ -16,8 +16,8 @@ from refold_adapters.cli.retrying import retry_options
 from refold_adapters.cli.settings import settings_of
 
 if TYPE_CHECKING:
-    from refold_adapters.activity_handles import ActivityHandle
-    from refold_adapters.client import Client
+    from refold_adapters.client.activity_handles import ActivityHandle
+    from refold_adapters.client.client import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -20,7 +20,7 @@ from refold_adapters.cli.printing import progress
 from refold_adapters.cli.settings import Settings
 from refold_adapters.cli.standing import session_state
 from refold_adapters.cli.texts import counted, duration
-from refold_adapters.client import Client
+from refold_adapters.client.client import Client
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.ports import RunFilter, RunStatus, SessionRow, Store
 from refold_adapters.sqlite import SqliteStore

@@ -12,7 +12,7 @@ from pathlib import Path
 from refold_adapters.cli.errors import CliError, Exit
 from refold_adapters.cli.modules import Code
 from refold_adapters.cli.settings import DEFAULT_STORE, STORE_VARIABLE, Settings
-from refold_adapters.client import Client
+from refold_adapters.client.client import Client
 from refold_adapters.ports import Store
 from refold_adapters.stores import open_store
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from refold.codec import decode_failure
+from refold_adapters.activities.task_ends import event_of, options_of
 from refold_adapters.cli.texts import duration, failure_line, moment_exact
 from refold_adapters.ports import OUTSIDE, SessionRow, TaskRow
-from refold_adapters.task_ends import event_of, options_of
 
 
 def activity_id_of(task: TaskRow) -> str:

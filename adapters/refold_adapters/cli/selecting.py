@@ -13,7 +13,7 @@ import attrs
 import click
 
 if TYPE_CHECKING:
-    from refold_adapters.client import Client
+    from refold_adapters.client.client import Client
     from refold_adapters.ports import RunRow
 
 STATUSES = ("RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT", "CONTINUED_AS_NEW")
@@ -98,7 +98,7 @@ def _conditions(selection: Selection) -> dict[str, Any]:
 def run_record(row: RunRow) -> dict[str, Any]:
     """A run as plain data."""
     from refold_adapters.cli.texts import moment_exact
-    from refold_adapters.results import reason_in_words
+    from refold_adapters.turns.results import reason_in_words
 
     return {
         "workflow_id": row.workflow_id,

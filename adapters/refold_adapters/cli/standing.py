@@ -14,12 +14,12 @@ from refold import Waiting
 from refold_adapters.cli.pending import task_record, worker_of
 from refold_adapters.cli.selecting import run_record
 from refold_adapters.cli.texts import counted, duration, moment, moment_exact
-from refold_adapters.client import Client
+from refold_adapters.client.client import Client
+from refold_adapters.client.handles import WorkflowHandle
 from refold_adapters.fast_codec import event_decoder
-from refold_adapters.handles import WorkflowHandle
-from refold_adapters.inspection import WorkflowDescription
+from refold_adapters.operating.inspection import WorkflowDescription
 from refold_adapters.ports import SessionRow
-from refold_adapters.sessions import process_is_gone
+from refold_adapters.worker.sessions import process_is_gone
 
 _STEPS_SHOWN = 3
 

@@ -19,7 +19,7 @@ from refold_adapters.cli.retrying import retry_options, retry_policy_of
 if TYPE_CHECKING:
     from refold_adapters.cli.modules import Code
     from refold_adapters.cli.settings import Settings
-    from refold_adapters.starting import StartKeywords
+    from refold_adapters.turns.starting import StartKeywords
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from refold_adapters.cli.errors import CliError, Exit
 from refold_adapters.cli.texts import duration
-from refold_adapters.client import Client
-from refold_adapters.handles import WorkflowHandle
+from refold_adapters.client.client import Client
+from refold_adapters.client.handles import WorkflowHandle
 from refold_adapters.runtime_errors import WorkflowAlreadyStartedError
 
 

@@ -69,7 +69,7 @@ def reset(context: click.Context, /, *, forget_heartbeat: bool, **typed: Any) ->
 @click.pass_context
 def update_options(context: click.Context, /, **typed: Any) -> None:
     """Change options of one activity, from its next attempt on; what is left out stays as it is."""
-    from refold_adapters.task_ends import options_of
+    from refold_adapters.activities.task_ends import options_of
 
     changes = options_typed(typed)
     with opened_activity(context, typed) as (_, activity):

@@ -20,8 +20,8 @@ from refold_adapters.cli.settings import Settings, common_options, module_option
 from refold_adapters.cli.starting import conflict_options, told_options
 
 if TYPE_CHECKING:
-    from refold_adapters.client import Client
-    from refold_adapters.handles import WorkflowHandle
+    from refold_adapters.client.client import Client
+    from refold_adapters.client.handles import WorkflowHandle
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

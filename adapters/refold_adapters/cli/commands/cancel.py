@@ -11,8 +11,8 @@ from refold_adapters.cli.params import reason_option, request_option
 from refold_adapters.cli.settings import common_options
 
 if TYPE_CHECKING:
-    from refold_adapters.client import Client
-    from refold_adapters.handles import WorkflowHandle
+    from refold_adapters.client.client import Client
+    from refold_adapters.client.handles import WorkflowHandle
 
 
 @click.command("cancel")

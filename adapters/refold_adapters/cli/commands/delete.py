@@ -10,8 +10,8 @@ from refold_adapters.cli.acting import Touched, Verb, act, chosen, runs_options
 from refold_adapters.cli.settings import common_options
 
 if TYPE_CHECKING:
-    from refold_adapters.client import Client
-    from refold_adapters.handles import WorkflowHandle
+    from refold_adapters.client.client import Client
+    from refold_adapters.client.handles import WorkflowHandle
 
 
 @click.command("delete")

@@ -12,7 +12,7 @@ from refold_adapters.cli.selecting import Selection, selection_options
 from refold_adapters.cli.settings import Settings, common_options, settings_of
 
 if TYPE_CHECKING:
-    from refold_adapters.client import Client
+    from refold_adapters.client.client import Client
     from refold_adapters.ports import RunRow
 
 

@@ -12,8 +12,8 @@ from refold_adapters.cli.points import point_of, point_options
 from refold_adapters.cli.settings import common_options
 
 if TYPE_CHECKING:
-    from refold_adapters.client import Client
-    from refold_adapters.handles import WorkflowHandle
+    from refold_adapters.client.client import Client
+    from refold_adapters.client.handles import WorkflowHandle
 
 
 @click.command("reset")
@@ -44,7 +44,7 @@ def command(
     The turn is the last one that its code made, unless an option says otherwise.  Of the runs that fit conditions, the newest of each
     workflow id is reset, if it has had a turn.
     """
-    from refold_adapters.retelling import ResetReapplyExcludeType
+    from refold_adapters.operating.retelling import ResetReapplyExcludeType
 
     point = point_of(context, typed)
     exclude = [ResetReapplyExcludeType(kind.upper()) for kind in reapply_exclude]

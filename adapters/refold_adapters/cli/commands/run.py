@@ -13,8 +13,8 @@ from refold_adapters.cli.settings import Settings, common_options, module_option
 from refold_adapters.cli.starting import properties_of, property_options
 
 if TYPE_CHECKING:
-    from refold_adapters.handles import WorkflowHandle
-    from refold_adapters.starting import StartKeywords
+    from refold_adapters.client.handles import WorkflowHandle
+    from refold_adapters.turns.starting import StartKeywords
 
 
 @click.command(

@@ -30,7 +30,7 @@ def command(context: click.Context, *, workflow_id: str, run_id: str | None, all
     from refold.codec import encode_event
     from refold_adapters.cli.opening import opened_client
     from refold_adapters.cli.printing import print_json, say
-    from refold_adapters.inspection import read_history
+    from refold_adapters.operating.inspection import read_history
 
     settings = settings_of(context)
     with opened_client(settings) as client:

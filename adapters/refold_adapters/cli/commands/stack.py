@@ -23,7 +23,7 @@ def command(context: click.Context, *, workflow_id: str, run_id: str | None) -> 
     from refold_adapters.cli.printing import print_json
     from refold_adapters.cli.standing import waiting_lines, waiting_record
     from refold_adapters.cli.texts import escaped_lines
-    from refold_adapters.inspection import load_execution
+    from refold_adapters.operating.inspection import load_execution
     from refold_adapters.runtime_errors import WorkflowClosedError
 
     settings = settings_of(context)

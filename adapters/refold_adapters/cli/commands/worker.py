@@ -16,7 +16,7 @@ from refold_adapters.cli.params import DURATION, WholeNumber, log_level_option
 from refold_adapters.cli.settings import Settings, common_options, module_option, settings_of
 
 if TYPE_CHECKING:
-    from refold_adapters.worker import Worker
+    from refold_adapters.worker.worker import Worker
 
 
 @click.command("worker")
@@ -93,8 +93,8 @@ def command(
     from refold_adapters.cli.logs import log_to_stderr
     from refold_adapters.cli.modules import load_code, need_workflows
     from refold_adapters.cli.opening import opened_store
-    from refold_adapters.worker import Worker
-    from refold_adapters.worker_options import VersioningBehavior
+    from refold_adapters.worker.worker import Worker
+    from refold_adapters.worker.worker_options import VersioningBehavior
 
     settings = settings_of(context)
     code = load_code(settings.modules)
