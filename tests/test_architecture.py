@@ -121,7 +121,8 @@ PUBLIC_SUBMODULES = (
 ROWS = (
     ("clocks", "runtime_errors", "store_errors", "subscribers"),
     ("ports",),
-    ("memory", "sqlite", "contract", "stores"),
+    ("memory", "contract", "sql"),
+    ("sqlite", "stores"),
     ("built_in", "fast_codec", "registry"),
     ("activities",),
     ("turns",),

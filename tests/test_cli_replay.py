@@ -12,7 +12,7 @@ import pytest
 
 from refold.codec import decode_events
 from refold_adapters.cli.exporting import file_name
-from refold_adapters.sqlite.schema import row_id
+from refold_adapters.sql.places import row_id
 from tests.cli_driving import SHOP, Done, lines, refold
 
 _numbers = itertools.count()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+import refold_adapters.sql
 import refold_adapters.sqlite
 from refold_adapters import ManualClock, RunStatus, open_store
 from refold_adapters.contract import StoreContract
@@ -37,8 +38,8 @@ from refold_adapters.ports import (
     RunFilter,
     Store,
 )
+from refold_adapters.sql.group import Batch, Group
 from refold_adapters.sqlite import SqliteStore
-from refold_adapters.sqlite.group import Batch, Group
 from refold_adapters.sqlite.opening import has_wal_reset_bug
 from refold_adapters.sqlite.wal import CHECKPOINT_PAGES, GROW_AFTER_COMMITS
 from refold_adapters.store_errors import StoreError
@@ -418,11 +419,15 @@ def test_a_forked_child_cannot_use_the_connections_of_its_parent(store, tmp_path
 def statements() -> dict[str, str]:
     """Every statement of the package, by the name of its constant."""
     found: dict[str, str] = {}
-    for info in pkgutil.iter_modules(refold_adapters.sqlite.__path__):
-        module = importlib.import_module(f"refold_adapters.sqlite.{info.name}")
+    modules = [
+        importlib.import_module(f"{package.__name__}.{info.name}")
+        for package in (refold_adapters.sql, refold_adapters.sqlite)
+        for info in pkgutil.iter_modules(package.__path__)
+    ]
+    for module in modules:
         for name, value in vars(module).items():
             if isinstance(value, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)\s", value):
-                found[f"{info.name}.{name}"] = " ".join(value.split())
+                found[f"{module.__name__}.{name}"] = " ".join(value.split())
     return found
 
 
@@ -442,16 +447,16 @@ def test_hazard_33_every_read_has_an_order_or_at_most_one_row():
     }
     # The beginnings of statements that `reads` and `claims` complete, with an order.
     assert {"SELECT_RUNS", "SELECT_TASKS", "SELECT_HELD", "_KEYS"} == {
-        name.split(".")[1] for name in unordered
+        name.split(".")[-1] for name in unordered
     }
     assert 30 < len(statements())
 
 
 def test_values_are_bound_and_never_written_into_statements():
-    source = Path(refold_adapters.sqlite.__path__[0])
     formatted = [
         line
-        for path in source.glob("*.py")
+        for package in (refold_adapters.sql, refold_adapters.sqlite)
+        for path in Path(package.__path__[0]).glob("*.py")
         for line in path.read_text().splitlines()
         if re.search(r"f\"[^\"]*\b(SELECT|INSERT|UPDATE|DELETE|WHERE)\b", line)
     ]
@@ -470,7 +475,7 @@ _WHOLE = {"SELECT_RUNS", "SELECT_TASKS", "SELECT_HELD", "_KEYS", "_COUNT", "_COP
 _RARE = {"_SESSIONS", "_FREE_RUNS", "_FREE_TASKS", "_COPY_ALL", "_CLEAR_ALL"}
 
 
-@pytest.mark.parametrize("name", [name for name in statements() if name.split(".")[1] not in _WHOLE | _RARE])
+@pytest.mark.parametrize("name", [name for name in statements() if name.split(".")[-1] not in _WHOLE | _RARE])
 def test_no_statement_looks_through_a_table_or_sorts(store, name):
     """The index of parked runs is read whole, and holds nothing else; that of closed ones is there from the first look on."""
     store.apply([ExpireRuns(closed_until=0, forget_until=0, limit=1)])

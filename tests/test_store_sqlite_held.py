@@ -34,8 +34,9 @@ from refold_adapters.ports import (
     Store,
     Write,
 )
-from refold_adapters.sqlite import SqliteStore, reads
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql import reads
+from refold_adapters.sql.transaction import Transaction
+from refold_adapters.sqlite import SqliteStore
 
 HELD: dict[str, Any] = {"run_id": "run-1", "seq": 1, "attempt": 1}
 SECOND = turn(1, "run-1", 2)

@@ -212,7 +212,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(store):
 
 def test_a_small_write_is_done_while_there_is_no_space_for_a_large_one(store):
     """Each caller hears of its own trouble only."""
-    from refold_adapters.sqlite.group import Batch
+    from refold_adapters.sql.group import Batch
 
     store.apply([new_run("run-1")])
     writer = store._file._writer

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from refold_adapters.sqlite.group import Batch, Group
+from refold_adapters.sql.group import Batch, Group
+from refold_adapters.sql.perform import perform
 from refold_adapters.sqlite.opening import has_wal_reset_bug, open_reader, open_writer
-from refold_adapters.sqlite.perform import perform
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sqlite.transaction import SqliteTransaction
 from refold_adapters.sqlite.trouble import DRIVER_ERRORS, closed_store, inherited_store, translated
 from refold_adapters.sqlite.wal import GROW_AFTER_COMMITS, grow
 from refold_adapters.subscribers import Subscribers
@@ -54,7 +54,7 @@ class SqliteFile:
         if batch.has_news:
             self.subscribers.call()
 
-    def read(self, question: Callable[[Transaction], Answer]) -> Answer:
+    def read(self, question: Callable[[SqliteTransaction], Answer]) -> Answer:
         """Ask a question beside whatever is being written; it sees every commit that has returned, and nothing that comes meanwhile."""
         if self.inherited:
             raise inherited_store(self.path)
@@ -67,7 +67,7 @@ class SqliteFile:
                 cursor = self._reader.cursor()
                 cursor.execute("BEGIN")
                 try:
-                    return question(Transaction(cursor))
+                    return question(SqliteTransaction(cursor))
                 finally:
                     self._reader.rollback()
             except DRIVER_ERRORS as error:
@@ -128,7 +128,7 @@ class SqliteFile:
         return translated(error, self.path) if isinstance(error, DRIVER_ERRORS) else error
 
     def _commit(self, writer: sqlite3.Connection, batches: list[Batch]) -> None:
-        tx = Transaction(writer.cursor())
+        tx = SqliteTransaction(writer.cursor())
         committing = False
         try:
             _begin(tx)
@@ -168,7 +168,7 @@ class SqliteFile:
         )
 
 
-def _begin(tx: Transaction) -> None:
+def _begin(tx: SqliteTransaction) -> None:
     for attempt in range(1, _BUSY_TRIES + 1):
         try:
             tx.execute("BEGIN IMMEDIATE")

@@ -1,8 +1,7 @@
-"""The tables, and how the rows of a run are numbered.
+"""The tables.
 
-One rule: every row that belongs to a run lies in the one b-tree of its table at ``row_id(run_key, n)``, where ``n`` is the number
-that it has within the run (turn, message id, task or timer seq).  So the rows of a run lie together, are read in order without
-sorting, and a commit touches few pages.
+One rule: every row that belongs to a run lies in the one b-tree of its table at the place that ``sql.places`` gives it.  So the rows
+of a run lie together, and a commit touches few pages.
 
 ``held_...`` of a run is the task of its owner, if there is only that: see ``held``.  So a step writes two pages, one of the history
 and one of the runs.
@@ -18,28 +17,6 @@ from __future__ import annotations
 APPLICATION_ID = 0x5265466F
 #: Grows with every change of the tables.
 SCHEMA_VERSION = 1
-
-# Of the 63 bits of a row id, those that number the rows within a run; the others are the run's key.
-_SPAN_BITS = 32
-_SPAN = 1 << _SPAN_BITS
-
-
-def row_id(run_key: int, number: int) -> int:
-    """Where the row with that number within the run lies."""
-    if not 0 <= number < _SPAN:
-        raise OverflowError(f"{number} is out of the range of row numbers")
-    return (run_key << _SPAN_BITS) | number
-
-
-def row_span(run_key: int) -> tuple[int, int]:
-    """The first and the last place of the run's rows."""
-    return run_key << _SPAN_BITS, (run_key << _SPAN_BITS) | (_SPAN - 1)
-
-
-def number_of(rowid: int) -> int:
-    """The number within its run of the row that lies there."""
-    return rowid & (_SPAN - 1)
-
 
 #: For retention, and made at its first look: a store that keeps all its runs need not write it at every close.
 RUNS_CLOSED = "CREATE INDEX IF NOT EXISTS runs_closed ON runs (closed_at) WHERE closed_at IS NOT NULL"

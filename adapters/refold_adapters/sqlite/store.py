@@ -22,10 +22,11 @@ from refold_adapters.ports import (
     TaskRow,
     Write,
 )
-from refold_adapters.sqlite import claims, reads, refusals
+from refold_adapters.sql import claims, reads, refusals
+from refold_adapters.sql.group import Batch
 from refold_adapters.sqlite.file import SqliteFile
-from refold_adapters.sqlite.group import Batch
 from refold_adapters.sqlite.sharing import give_back, share
+from refold_adapters.sqlite.transaction import SqliteTransaction
 from refold_adapters.sqlite.trouble import closed_store
 
 
@@ -121,7 +122,7 @@ class SqliteStore:
 
     def integrity_problems(self) -> list[str]:
         """What SQLite finds wrong with the file, at length: it reads all of it.  Empty if nothing is."""
-        return self._file.read(reads.integrity_problems)
+        return self._file.read(SqliteTransaction.integrity_problems)
 
     def changed_elsewhere(self) -> bool:
         """Whether another process has written since the last call."""

@@ -1,33 +1,52 @@
-"""What a write is given to work with: one transaction, its time, and who is alive in it.
-
-One rule: everything here is true inside the transaction, from its first statement to its last; nothing is kept beyond it.
-"""
+"""A transaction on SQLite: what it says otherwise than other databases do."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from typing import Any
 
-_SESSIONS = "SELECT token, expires_at FROM sessions ORDER BY token"
+from refold_adapters.ports.conditions import Term
+from refold_adapters.sql.transaction import Transaction
+from refold_adapters.sqlite.schema import RUNS_CLOSED
+
+_PUT_TERM = "INSERT INTO terms (id, run_key, name, kind, value) VALUES (?, ?, ?, ?, ?)"
 
 
-class Transaction:
-    """An open transaction of the writing connection."""
+class SqliteTransaction(Transaction):
+    """An open transaction of a connection."""
 
-    __slots__ = ("_sessions", "born", "cursor", "execute", "now")
+    __slots__ = ("_cursor",)
+
+    # A term's value is of any type, and its type tells texts from numbers.
+    text_term = "typeof(terms.value) = 'text' AND terms.value"
+    number_term = "typeof(terms.value) <> 'text' AND terms.value"
+    row_errors = (sqlite3.DatabaseError,)
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self.cursor = cursor
-        #: For statements whose rows are fetched before the next one: making a cursor costs as much as a small statement.
-        self.execute = cursor.execute
-        #: The time of the batch that is being carried out, by the clock of its store.
-        self.now = 0
-        #: Id, key and owner of the run without a message that the last write has created: of such a run nothing need be read.
-        self.born: tuple[str, int, int] | None = None
-        self._sessions: dict[int, int] | None = None
+        # One cursor for all statements: making one costs as much as a small statement.
+        super().__init__(cursor.execute)
+        self._cursor = cursor
 
-    @property
-    def sessions(self) -> dict[int, int]:
-        """When the lease of each session runs out, by token.  Those that change sessions change it too."""
-        if self._sessions is None:
-            self._sessions = dict(self.execute(_SESSIONS).fetchall())
-        return self._sessions
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Carry out one statement; how many rows it has changed."""
+        return self._cursor.execute(statement, values).rowcount
+
+    def insert_run(self, statement: str, values: Sequence[Any]) -> int:
+        """Carry out the statement that creates a run; its key."""
+        run_key = self._cursor.execute(statement, values).lastrowid
+        assert run_key is not None
+        return run_key
+
+    def put_term(self, place: int, run_key: int, term: Term) -> None:
+        """Write down one value that a run is found by."""
+        self.execute(_PUT_TERM, (place, run_key, term.name, term.kind.value, term.value))
+
+    def prepare_expiry(self) -> None:
+        """Make the index of the closed runs: a store that keeps all its runs need not write it at every close."""
+        self.execute(RUNS_CLOSED)
+
+    def integrity_problems(self) -> list[str]:
+        """What SQLite finds wrong with the pages and indexes of the file; empty if nothing is."""
+        found = [str(values[0]) for values in self.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found

@@ -90,17 +90,6 @@ def store_error(result: int, path: str, detail: str) -> StoreError:
     return StoreError(code, what.format(path=path), why=f"{why} ({detail})", fix=fix)
 
 
-def corrupt_row(run_id: str, what: str, where: str | None = None) -> StoreError:
-    """The error for one row that cannot be what was written."""
-    return StoreError(
-        "RF5007",
-        f"{what} of run {run_id!r} is not what was written",
-        why="bytes changed on disk, or another program wrote to the file; other runs are not concerned",
-        fix="restore the file from a backup, or give this run up; `refold list` shows the others",
-        where=where,
-    )
-
-
 def closed_store(path: str) -> StoreError:
     """The error for a store that was closed."""
     return StoreError(

@@ -6,8 +6,8 @@ from typing import assert_never
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, Write
-from refold_adapters.sqlite import claims, copies, runs, sessions, tasks, turns
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql import claims, copies, runs, sessions, tasks, turns
+from refold_adapters.sql.transaction import Transaction
 
 
 def perform(tx: Transaction, write: Write) -> Outcome:

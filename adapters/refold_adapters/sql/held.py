@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.transaction import Transaction
 
 #: Seq, type, queue, time and data of the task; all None where there is none.
 Held: TypeAlias = tuple[int | None, str | None, str | None, int | None, bytes | None]
@@ -34,13 +34,11 @@ _CLEAR_ALL = _CLEAR + " WHERE status = 'RUNNING' AND owner = ? AND held_seq IS N
 
 def settle(tx: Transaction, run_id: str) -> None:
     """Move the task of a run, if it stands in the run's row, to its place among the others."""
-    tx.execute(_COPY_ONE, (run_id,))
-    if tx.cursor.rowcount:
+    if tx.change(_COPY_ONE, (run_id,)):
         tx.execute(_CLEAR_ONE, (run_id,))
 
 
 def settle_all(tx: Transaction, token: int) -> None:
     """The same for all runs that a session owns."""
-    tx.execute(_COPY_ALL, (token,))
-    if tx.cursor.rowcount:
+    if tx.change(_COPY_ALL, (token,)):
         tx.execute(_CLEAR_ALL, (token,))

@@ -24,6 +24,7 @@ from refold_adapters.ports.conditions import (
     TermKind,
     prefix_end,
 )
+from refold_adapters.sql.transaction import Transaction
 
 Bound: TypeAlias = list[Scalar]
 
@@ -50,9 +51,9 @@ _NUMBERS = {
 _HAS_TERM = "runs.run_key IN (SELECT terms.run_key FROM terms WHERE terms.name = ?"
 
 
-def sql_of(condition: Condition) -> tuple[str, Bound]:
-    """An expression that is 1 or 0 for each row of ``runs``, never NULL, and what is bound to it."""
-    found = _sql(condition, negated=False)
+def sql_of(tx: type[Transaction], condition: Condition) -> tuple[str, Bound]:
+    """An expression that is true or false for each row of ``runs``, never NULL, and what is bound to it."""
+    found = _sql(tx, condition, negated=False)
     return f"({found.text})", found.bound
 
 
@@ -68,22 +69,22 @@ class _Sql:
     depth: int = 0
 
 
-def _sql(condition: Condition, *, negated: bool) -> _Sql:
+def _sql(tx: type[Transaction], condition: Condition, *, negated: bool) -> _Sql:
     """Negations are pushed down to the tests, and the deepest part comes first: SQLite keeps only so much open while it reads on."""
     match condition:
         case Not():
-            return _sql(condition.condition, negated=not negated)
+            return _sql(tx, condition.condition, negated=not negated)
         case AllOf() | AnyOf():
             is_or = isinstance(condition, AnyOf) != negated
-            return _joined([_sql(each, negated=negated) for each in condition.conditions], is_or=is_or)
+            return _joined([_sql(tx, each, negated=negated) for each in condition.conditions], is_or=is_or)
         case _:
-            text, bound = _test(condition)
+            text, bound = _test(tx, condition)
             return _Sql(f"(NOT {text})" if negated else text, bound)
 
 
 def _joined(parts: list[_Sql], *, is_or: bool) -> _Sql:
     if not parts:
-        return _Sql("0" if is_or else "1", [])
+        return _Sql("FALSE" if is_or else "TRUE", [])
     if not is_or:
         parts = [
             _Sql(f"({each.text})", each.bound, depth=each.depth + 1) if each.is_or else each for each in parts
@@ -93,40 +94,39 @@ def _joined(parts: list[_Sql], *, is_or: bool) -> _Sql:
     return _Sql(text, [value for each in parts for value in each.bound], is_or, parts[0].depth)
 
 
-def _test(condition: Compare | StartsWith | IsNull) -> tuple[str, Bound]:
+def _test(tx: type[Transaction], condition: Compare | StartsWith | IsNull) -> tuple[str, Bound]:
     match condition:
         case Compare():
-            return _about(condition.subject, f"{condition.operator.value} ?", [condition.value])
+            return _about(tx, condition.subject, f"{condition.operator.value} ?", [condition.value])
         case StartsWith():
             end = prefix_end(condition.prefix)
             if end is None:
-                return _about(condition.subject, ">= ?", [condition.prefix])
-            return _about(condition.subject, ">= ?", [condition.prefix], "< ?", [end])
+                return _about(tx, condition.subject, ">= ?", [condition.prefix])
+            return _about(tx, condition.subject, ">= ?", [condition.prefix], "< ?", [end])
         case IsNull():
             if isinstance(condition.subject, Attribute):
-                text, bound = _about(condition.subject)
+                text, bound = _about(tx, condition.subject)
                 return f"(NOT {text})", bound
             return f"({_COLUMNS[condition.subject]} IS NULL)", []
         case _:
             assert_never(condition)
 
 
-def _about(subject: Subject, *tests: str | Bound) -> tuple[str, Bound]:
+def _about(tx: type[Transaction], subject: Subject, *tests: str | Bound) -> tuple[str, Bound]:
     """That the subject has a value for which all tests hold, each given as its end of the expression and what is bound to it."""
     words = [test for test in tests if isinstance(test, str)]
     bound: Bound = [value for test in tests if not isinstance(test, str) for value in test]
     for value in bound:
         if not _is_comparable(subject, value):
-            return "0", []
+            return "FALSE", []
     if isinstance(subject, Attribute):
         before: Bound = [subject.name]
         text = _HAS_TERM
         if subject.kind is not None:
             text += " AND terms.kind = ?"
             before.append(subject.kind.value)
-        elif bound:
-            text += f" AND typeof(terms.value) {'=' if isinstance(bound[0], str) else '<>'} 'text'"
-        return f"({text}{''.join(f' AND terms.value {word}' for word in words)}))", [*before, *bound]
+        value = tx.text_term if bound and isinstance(bound[0], str) else tx.number_term
+        return f"({text}{''.join(f' AND {value} {word}' for word in words)}))", [*before, *bound]
     column = _COLUMNS[subject]
     parts = [f"{column} {word}" for word in words]
     if subject in _NULLABLE:

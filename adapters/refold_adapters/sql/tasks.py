@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome
-from refold_adapters.sqlite.held import settle
-from refold_adapters.sqlite.inbox import accept, earliest_work
-from refold_adapters.sqlite.schema import row_id
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.held import settle
+from refold_adapters.sql.inbox import accept, earliest_work
+from refold_adapters.sql.places import row_id
+from refold_adapters.sql.transaction import Transaction
 
 _RUN = "SELECT run_key, parked IS NOT NULL OR paused_at IS NOT NULL, ready_at, last_message FROM runs WHERE run_id = ?"
 # Somebody with token 0 stands outside of every session: only the attempt is checked.
@@ -28,7 +28,9 @@ _HEARTBEAT = """
     RETURNING cancel_requested
 """
 _DETACH = "UPDATE tasks SET owner = -1 WHERE id = ? AND attempt = ? AND ? IN (0, owner)"
-_PUT_CHECK = "INSERT OR REPLACE INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
+_PUT_CHECK = """
+    INSERT INTO timers (id, run_key, fire_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET fire_at = excluded.fire_at
+"""
 _SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
 _CHANGE = """
     UPDATE tasks SET paused = (paused & 2) | coalesce(?, paused & 1), options = coalesce(?, options), task_queue = coalesce(?, task_queue),
@@ -62,8 +64,7 @@ def retry_task(tx: Transaction, write: ports.RetryTask) -> Outcome:
     if not isinstance(run, tuple):
         return run
     held = (row_id(run[0], write.seq), write.attempt, write.token)
-    tx.execute(_RETRY, (write.next_attempt, write.visible_at, write.failure, write.heartbeat, *held))
-    if tx.cursor.rowcount == 1:
+    if tx.change(_RETRY, (write.next_attempt, write.visible_at, write.failure, write.heartbeat, *held)):
         return ports.Done()
     holder = tx.execute(_HOLDER, held[:1]).fetchone()
     is_held = holder is not None and holder[0] == write.attempt and write.token in (0, holder[1])
@@ -75,8 +76,7 @@ def finish_task(tx: Transaction, write: ports.FinishTask) -> Outcome:
     run = _run_of(tx, write)
     if not isinstance(run, tuple):
         return run
-    tx.execute(_FINISH, (row_id(run[0], write.seq), write.attempt, write.token))
-    if tx.cursor.rowcount != 1:
+    if not tx.change(_FINISH, (row_id(run[0], write.seq), write.attempt, write.token)):
         return ports.Gone()
     accept(tx, run, write.message)
     return ports.Done()
@@ -98,8 +98,7 @@ def detach_task(tx: Transaction, write: ports.DetachTask) -> Outcome:
     if not isinstance(run, tuple):
         return run
     run_key, parked, _, _ = run
-    tx.execute(_DETACH, (row_id(run_key, write.seq), write.attempt, write.token))
-    if tx.cursor.rowcount != 1:
+    if not tx.change(_DETACH, (row_id(run_key, write.seq), write.attempt, write.token)):
         return ports.Gone()
     if write.check_at is not None:
         tx.execute(_PUT_CHECK, (row_id(run_key, write.check), run_key, write.check_at))
@@ -116,5 +115,5 @@ def change_task(tx: Transaction, write: ports.ChangeTask) -> Outcome:
     paused = None if write.paused is None else int(write.paused)
     place = row_id(run[0], write.seq)
     values = (paused, write.options, write.task_queue, write.attempt, write.visible_at)
-    tx.execute(_CHANGE, (*values, int(write.forget_heartbeat), int(write.cancel_requested), place))
-    return ports.Done() if tx.cursor.rowcount == 1 else ports.Gone()
+    asked = (int(write.forget_heartbeat), int(write.cancel_requested))
+    return ports.Done() if tx.change(_CHANGE, (*values, *asked, place)) else ports.Gone()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome
-from refold_adapters.sqlite.held import settle_all
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.held import settle_all
+from refold_adapters.sql.transaction import Transaction
 
 _GROW = "UPDATE meta SET value = value + 1 WHERE name = 'last_token' RETURNING value"
 _INSERT = "INSERT INTO sessions (token, identity, process, expires_at) VALUES (?, ?, ?, ?)"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
-from refold_adapters.sqlite.held import settle
-from refold_adapters.sqlite.inbox import accept, first_turn_at, put_message, work_of
-from refold_adapters.sqlite.properties import note
-from refold_adapters.sqlite.rows import status_of
-from refold_adapters.sqlite.schema import row_span
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.held import settle
+from refold_adapters.sql.inbox import accept, first_turn_at, put_message, work_of
+from refold_adapters.sql.places import row_span
+from refold_adapters.sql.properties import note
+from refold_adapters.sql.rows import status_of
+from refold_adapters.sql.transaction import Transaction
 
 # For nearly every start the answer is that its owner is alive and nothing stands in the way: one statement says so.
 _OWNER_AND_OTHERS = """
@@ -123,9 +123,7 @@ def put_run(tx: Transaction, write: ports.CreateRun, ready_at: int | None, last_
     identity = (write.run_id, write.workflow_id, write.workflow_type, write.task_queue, write.request_id)
     chain = write.first_run_id or write.run_id
     standing = (tx.now, last_message, write.owner, ready_at, write.build_id or "", chain, write.ends_at)
-    tx.execute(_INSERT, (*identity, *standing))
-    run_key = tx.cursor.lastrowid
-    assert run_key is not None
+    run_key = tx.insert_run(_INSERT, (*identity, *standing))
     if write.properties is not None:
         note(tx, run_key, write.properties)
     return run_key
@@ -168,8 +166,8 @@ def park_run(tx: Transaction, write: ports.ParkRun) -> Outcome:
     if write.token not in tx.sessions:
         return ports.Fenced()
     settle(tx, write.run_id)
-    tx.execute(_PARK, (write.reason, tx.now, write.kind, write.line, write.run_id, write.token))
-    return ports.Done() if tx.cursor.rowcount == 1 else ports.Fenced()
+    reason = (write.reason, tx.now, write.kind, write.line)
+    return ports.Done() if tx.change(_PARK, (*reason, write.run_id, write.token)) else ports.Fenced()
 
 
 def unpark_runs(tx: Transaction, write: ports.UnparkRuns) -> Outcome:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from refold_adapters import ports
-from refold_adapters.sqlite.inbox import put_message
-from refold_adapters.sqlite.runs import accept_message, create_run, put_run
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.inbox import put_message
+from refold_adapters.sql.runs import accept_message, create_run, put_run
+from refold_adapters.sql.transaction import Transaction
 
 
 def _create_next(tx: Transaction, following: ports.NextRun) -> None:

@@ -11,8 +11,8 @@ from operator import contains
 from typing import Any
 
 from refold_adapters.ports import RunRow, RunStatus, TaskRow
-from refold_adapters.sqlite.schema import number_of
-from refold_adapters.sqlite.trouble import corrupt_row
+from refold_adapters.sql.places import number_of
+from refold_adapters.store_errors import StoreError
 
 _log = logging.getLogger("refold")
 
@@ -60,6 +60,17 @@ def is_sound(history_id: int, first_event_id: object, data: object, stored: obje
         type(first_event_id) is int
         and type(data) is bytes
         and checksum(history_id, first_event_id, data) == stored
+    )
+
+
+def corrupt_row(run_id: str, what: str, where: str | None = None) -> StoreError:
+    """The error for one row that cannot be what was written."""
+    return StoreError(
+        "RF5007",
+        f"{what} of run {run_id!r} is not what was written",
+        why="bytes changed on disk, or another program wrote to the store; other runs are not concerned",
+        fix="restore the store from a backup, or give this run up; `refold list` shows the others",
+        where=where,
     )
 
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from refold_adapters import ports
 from refold_adapters.ports import InboxMessage, Outcome
-from refold_adapters.sqlite.held import NONE, Held, settle
-from refold_adapters.sqlite.inbox import put_message, work_of
-from refold_adapters.sqlite.properties import note
-from refold_adapters.sqlite.refusals import put_refusal
-from refold_adapters.sqlite.relays import carry_out
-from refold_adapters.sqlite.rows import checksum
-from refold_adapters.sqlite.runs import namesake_of
-from refold_adapters.sqlite.schema import number_of, row_id, row_span
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.held import NONE, Held, settle
+from refold_adapters.sql.inbox import put_message, work_of
+from refold_adapters.sql.places import number_of, row_id, row_span
+from refold_adapters.sql.properties import note
+from refold_adapters.sql.refusals import put_refusal
+from refold_adapters.sql.relays import carry_out
+from refold_adapters.sql.rows import checksum
+from refold_adapters.sql.runs import namesake_of
+from refold_adapters.sql.transaction import Transaction
 
 _RUN = """
     SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
@@ -62,7 +62,9 @@ _PUT_TASK = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0)
 """
 _ASK_TASK_TO_STOP = "UPDATE tasks SET cancel_requested = 1 WHERE id = ?"
-_PUT_TIMER = "INSERT OR REPLACE INTO timers (id, run_key, fire_at) VALUES (?, ?, ?)"
+_PUT_TIMER = """
+    INSERT INTO timers (id, run_key, fire_at) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET fire_at = excluded.fire_at
+"""
 _TAKE_TIMER = "DELETE FROM timers WHERE id = ?"
 _PAUSE = "UPDATE runs SET paused_at = ? WHERE run_key = ?"
 #: A task is not claimed where any of the bits is set: 1 if it is paused itself, 2 if its run is.
@@ -247,10 +249,9 @@ def _take_finished(tx: Transaction, run_key: int, write: ports.CommitTurn) -> bo
     """Delete the finished tasks if all of them are held in that attempt.  The last condition, so it may change something."""
     if len(write.finished) == 1 and write.token:
         ((seq, attempt),) = write.finished
-        tx.execute(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token))
-        return tx.cursor.rowcount == 1
+        return tx.change(_TAKE_HELD_TASK, (row_id(run_key, seq), attempt, write.token)) == 1
     for seq, attempt in write.finished:
-        task = tx.execute(_TASK, (row_id(run_key, seq),)).fetchone()
+        task = tx.execute(_TASK + tx.for_update, (row_id(run_key, seq),)).fetchone()
         if task is None or task[1] != attempt or (write.token and task[0] != write.token):
             return False
     for seq, _ in write.finished:
@@ -317,7 +318,7 @@ def _cancel_tasks(tx: Transaction, run_key: int, last_message: int, write: ports
     reports = 0
     for cancel in write.cancel_tasks:
         place = row_id(run_key, cancel.seq)
-        task = tx.execute(_TASK, (place,)).fetchone()
+        task = tx.execute(_TASK + tx.for_update, (place,)).fetchone()
         if task is None:
             continue
         if task[0]:

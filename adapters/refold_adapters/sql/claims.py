@@ -6,7 +6,6 @@ its beginning and stops at the first row that is not wanted.  A claim first expe
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
@@ -14,10 +13,10 @@ import attrs
 
 from refold_adapters import ports
 from refold_adapters.ports import InboxMessage, Outcome, ReadyRun, RunRow, TaskRow
-from refold_adapters.sqlite.rows import SELECT_RUNS, SELECT_TASKS, run_row, skip_corrupt, task_row
-from refold_adapters.sqlite.schema import number_of, row_span
-from refold_adapters.sqlite.sessions import expel_the_dead
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.places import number_of, row_span
+from refold_adapters.sql.rows import SELECT_RUNS, SELECT_TASKS, run_row, skip_corrupt, task_row
+from refold_adapters.sql.sessions import expel_the_dead
+from refold_adapters.sql.transaction import Transaction
 from refold_adapters.store_errors import StoreError
 
 #: Runs of one owner, task queue and build: these are in the index of the ready ones side by side.
@@ -105,7 +104,9 @@ def claim_tasks(tx: Transaction, write: ports.ClaimTasks) -> Outcome:
     for queue in dict.fromkeys(write.task_queues):
         for activity_type in _idle_types(tx, queue):
             if write.activity_types is None or activity_type in write.activity_types:
-                visible += tx.execute(_VISIBLE, (queue, activity_type, tx.now, limit)).fetchall()
+                visible += tx.execute(
+                    _VISIBLE + tx.skip_locked, (queue, activity_type, tx.now, limit)
+                ).fetchall()
     visible.sort()
     claimed: list[TaskRow] = []
     for _, rowid in visible[:limit]:
@@ -136,7 +137,9 @@ def _ready(tx: Transaction, group: _Group, limit: int) -> list[tuple[int, int, i
     """Takeovers, ready_at and key of the runs of a group that have work now, in order of claim."""
     found: list[tuple[int, int, int]] = []
     for takeovers in _takeovers(tx, group):
-        found += tx.execute(_READY, (*group, takeovers, tx.now, limit - len(found))).fetchall()
+        found += tx.execute(
+            _READY + tx.skip_locked, (*group, takeovers, tx.now, limit - len(found))
+        ).fetchall()
         if len(found) >= limit:
             break
     return found
@@ -144,9 +147,10 @@ def _ready(tx: Transaction, group: _Group, limit: int) -> list[tuple[int, int, i
 
 def _sound_row(tx: Transaction, run_key: int) -> RunRow | None:
     """The row of a run; one that is not what was written is set aside, lest it stand in the way of others for ever."""
+    unreadable: tuple[type[Exception], ...] = (StoreError, *tx.row_errors)
     try:
         return run_row(tx.execute(_RUN, (run_key,)).fetchone())
-    except (StoreError, sqlite3.DatabaseError) as error:
+    except unreadable as error:
         skip_corrupt(error)
         tx.execute(_SET_ASIDE, (run_key,))
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from refold_adapters.ports import Refusal
 from refold_adapters.ports.writes import REFUSALS_KEPT
-from refold_adapters.sqlite.schema import row_id, row_span
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.places import row_id, row_span
+from refold_adapters.sql.transaction import Transaction
 
-_PUT = "INSERT OR REPLACE INTO refusals (id, data) VALUES (?, ?)"
+_PUT = "INSERT INTO refusals (id, data) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data"
 _FORGET = "DELETE FROM refusals WHERE id BETWEEN ? AND ?"
 _FIND = "SELECT data FROM refusals WHERE id = ?"
 _KEY = "SELECT run_key FROM runs WHERE run_id = ?"

@@ -6,8 +6,8 @@ One rule: an inbox numbers its messages with the run's ``last_message``, which o
 from __future__ import annotations
 
 from refold_adapters.ports.writes import DEADLINE
-from refold_adapters.sqlite.schema import row_id, row_span
-from refold_adapters.sqlite.transaction import Transaction
+from refold_adapters.sql.places import row_id, row_span
+from refold_adapters.sql.transaction import Transaction
 
 _PUT = "INSERT INTO inbox (id, ready_at, request_id, data) VALUES (?, ?, ?, ?)"
 _COUNT = "UPDATE runs SET last_message = ? WHERE run_key = ?"
@@ -20,7 +20,7 @@ _EARLIEST_WORK = """
         SELECT min(ready_at) AS ready_at FROM inbox WHERE id BETWEEN ? AND ?
         UNION ALL
         SELECT min(fire_at) FROM timers WHERE run_key = ?
-    )
+    ) AS work
 """
 
 

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, RunStatus
-from refold_adapters.sqlite.inbox import earliest_work, put_message, work_of
-from refold_adapters.sqlite.relays import relay_all
-from refold_adapters.sqlite.rows import status_of
-from refold_adapters.sqlite.runs import deleted_at, put_run, run_in_the_way
-from refold_adapters.sqlite.schema import RUNS_CLOSED, row_span
-from refold_adapters.sqlite.transaction import Transaction
-from refold_adapters.sqlite.turns import commit_turn, pause, pin, put_task, put_timer, put_turn
+from refold_adapters.sql.inbox import earliest_work, put_message, work_of
+from refold_adapters.sql.places import row_span
+from refold_adapters.sql.relays import relay_all
+from refold_adapters.sql.rows import status_of
+from refold_adapters.sql.runs import deleted_at, put_run, run_in_the_way
+from refold_adapters.sql.transaction import Transaction
+from refold_adapters.sql.turns import commit_turn, pause, pin, put_task, put_timer, put_turn
 
 _SET_COPY = "UPDATE runs SET turn = ?, last_event_id = ?, history_bytes = ?, ready_at = ? WHERE run_key = ?"
 _IS_OPEN = "SELECT 1 FROM runs WHERE run_id = ? AND status = 'RUNNING'"
-_STAND_FOR = "INSERT OR REPLACE INTO heirs (run_id, run_key, last_seq) VALUES (?, ?, ?)"
+_STAND_FOR = """
+    INSERT INTO heirs (run_id, run_key, last_seq) VALUES (?, ?, ?)
+    ON CONFLICT (run_id) DO UPDATE SET run_key = excluded.run_key, last_seq = excluded.last_seq
+"""
 _BEGINNING = """
     SELECT run_key, status, turn, last_message, parked IS NOT NULL, paused_at IS NOT NULL FROM runs WHERE run_id = ?
 """
@@ -128,7 +131,7 @@ def delete_run(tx: Transaction, write: ports.DeleteRun) -> Outcome:
 
 def expire_runs(tx: Transaction, write: ports.ExpireRuns) -> Outcome:
     """Remove what was closed long ago."""
-    tx.execute(RUNS_CLOSED)
+    tx.prepare_expiry()
     expired = tx.execute(_EXPIRED, (write.closed_until, max(0, write.limit))).fetchall()
     for (run_key,) in expired:
         _remove(tx, run_key)

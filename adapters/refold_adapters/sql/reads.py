@@ -5,23 +5,22 @@ One rule: every answer has an order of its own, and a row that is not what was w
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from refold_adapters.ports import InboxMessage, RunFilter, RunRow, RunStatus, SessionRow, StoredTurn, TaskRow
-from refold_adapters.sqlite.conditions import Bound, sql_of
-from refold_adapters.sqlite.rows import (
+from refold_adapters.sql.conditions import Bound, sql_of
+from refold_adapters.sql.places import number_of, row_id, row_span
+from refold_adapters.sql.rows import (
     SELECT_HELD,
     SELECT_RUNS,
     SELECT_TASKS,
+    corrupt_row,
     is_sound,
     run_row,
     skip_corrupt,
     task_row,
 )
-from refold_adapters.sqlite.schema import number_of, row_id, row_span
-from refold_adapters.sqlite.transaction import Transaction
-from refold_adapters.sqlite.trouble import corrupt_row
+from refold_adapters.sql.transaction import Transaction
 from refold_adapters.store_errors import StoreError
 
 _RUN = SELECT_RUNS + " WHERE run_id = ?"
@@ -91,7 +90,7 @@ def list_ending(tx: Transaction, now: int, limit: int) -> list[RunRow]:
 
 def list_runs(tx: Transaction, filter: RunFilter) -> list[RunRow]:
     """Runs, newest first."""
-    where, bound = _conditions(filter)
+    where, bound = _conditions(type(tx), filter)
     if filter.before is not None:
         where = [*where, "(started_at, run_id) < (?, ?)"]
         bound = [*bound, *filter.before]
@@ -100,7 +99,7 @@ def list_runs(tx: Transaction, filter: RunFilter) -> list[RunRow]:
     found: list[tuple[Any, ...]] = []
     try:
         found = tx.execute(SELECT_RUNS + selection, bound).fetchall()
-    except sqlite3.DatabaseError:
+    except tx.row_errors:
         # Perhaps a text that is no text any more: then the sound rows can still be had, one at a time.
         for (run_key,) in tx.execute(_KEYS + selection, bound).fetchall():
             found += _row_by_key(tx, run_key)
@@ -115,7 +114,7 @@ def list_runs(tx: Transaction, filter: RunFilter) -> list[RunRow]:
 
 def count_runs(tx: Transaction, filter: RunFilter) -> int:
     """How many runs match."""
-    where, bound = _conditions(filter)
+    where, bound = _conditions(type(tx), filter)
     found: int = tx.execute(_COUNT + _where(where), bound).fetchone()[0]
     return found
 
@@ -155,15 +154,9 @@ def _row_by_key(tx: Transaction, run_key: int) -> list[tuple[Any, ...]]:
     """The row, or none if it cannot be read."""
     try:
         return tx.execute(_BY_KEY, (run_key,)).fetchall()
-    except sqlite3.DatabaseError as error:
+    except tx.row_errors as error:
         skip_corrupt(error)
         return []
-
-
-def integrity_problems(tx: Transaction) -> list[str]:
-    """What SQLite finds wrong with the pages and indexes of the file; empty if nothing is."""
-    found = [str(values[0]) for values in tx.execute("PRAGMA integrity_check")]
-    return [] if found == ["ok"] else found
 
 
 def _of_run(tx: Transaction, run_id: str, statement: str) -> list[tuple[Any, ...]]:
@@ -171,7 +164,7 @@ def _of_run(tx: Transaction, run_id: str, statement: str) -> list[tuple[Any, ...
     return [] if run is None else tx.execute(statement, row_span(run[0])).fetchall()
 
 
-def _conditions(filter: RunFilter) -> tuple[list[str], Bound]:
+def _conditions(tx: type[Transaction], filter: RunFilter) -> tuple[list[str], Bound]:
     """Conditions on runs, of fixed text, and what is bound to them."""
     where: list[str] = []
     bound: Bound = []
@@ -188,12 +181,12 @@ def _conditions(filter: RunFilter) -> tuple[list[str], Bound]:
         if list(statuses) == [RunStatus.RUNNING]:
             where.append("status = 'RUNNING'")  # in these words the index of the open runs serves
         else:
-            where.append(f"status IN ({', '.join('?' * len(statuses))})")
+            where.append(f"status IN ({', '.join('?' * len(statuses))})" if statuses else "FALSE")
             bound += [status.value for status in statuses]
     if filter.parked is not None:
         where.append("parked IS NOT NULL" if filter.parked else "parked IS NULL")
     if filter.where is not None:
-        text, values = sql_of(filter.where)
+        text, values = sql_of(tx, filter.where)
         where.append(text)
         bound += values
     return where, bound

@@ -1,0 +1,79 @@
+"""What a write is given to work with: one transaction, its time, and who is alive in it.
+
+One rule: everything here is true inside the transaction, from its first statement to its last; nothing is kept beyond it.
+
+Statements are written once for all databases, with ``?`` for what is bound.  Where one database needs a word that another does not
+know, it stands here as a constant that is empty for the others.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol
+
+from refold_adapters.ports.conditions import Term
+
+_SESSIONS = "SELECT token, expires_at FROM sessions ORDER BY token"
+
+
+class Rows(Protocol):
+    """The rows that a statement gives; they are fetched before the next statement."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Transaction:
+    """An open transaction of the writing connection, or a look that sees one moment."""
+
+    __slots__ = ("_sessions", "born", "execute", "now")
+
+    #: After a question for work that is to be claimed: passes by what another process is at.
+    skip_locked: ClassVar[str] = ""
+    #: After a question for a row that decides what is written to it.
+    for_update: ClassVar[str] = ""
+    #: How a value in ``terms`` is compared with a text, and with a number; the operator follows.
+    text_term: ClassVar[str]
+    number_term: ClassVar[str]
+    #: What the driver raises for one row that cannot be read, where the rows beside it still can.
+    row_errors: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def __init__(self, execute: Callable[..., Rows]) -> None:
+        #: Carries out one statement, with what is bound to it.
+        self.execute = execute
+        #: The time of the batch that is being carried out, by the clock of its store.
+        self.now = 0
+        #: Id, key and owner of the run without a message that the last write has created: of such a run nothing need be read.
+        self.born: tuple[str, int, int] | None = None
+        self._sessions: dict[int, int] | None = None
+
+    @property
+    def sessions(self) -> dict[int, int]:
+        """When the lease of each session runs out, by token.  Those that change sessions change it too."""
+        if self._sessions is None:
+            self._sessions = dict(self.execute(_SESSIONS).fetchall())
+        return self._sessions
+
+    @abstractmethod
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Carry out one statement; how many rows it has changed."""
+
+    @abstractmethod
+    def insert_run(self, statement: str, values: Sequence[Any]) -> int:
+        """Carry out the statement that creates a run; its key."""
+
+    @abstractmethod
+    def put_term(self, place: int, run_key: int, term: Term) -> None:
+        """Write down one value that a run is found by."""
+
+    @abstractmethod
+    def prepare_expiry(self) -> None:
+        """See to it that the earliest of the closed runs are found without looking through the others."""
