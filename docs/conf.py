@@ -52,7 +52,7 @@ nitpick_ignore_regex = [
 ]
 
 #: Where names are documented, and so imported from, whatever module defines them.
-FACES = ("refold", "refold.events", "refold_adapters", "refold_adapters.ports")
+FACES = ("refold", "refold.events", "refold_adapters", "refold_adapters.ports", "refold_adapters.testing")
 
 
 def resolve_public_name(

@@ -132,6 +132,7 @@ ROWS = (
     ("client",),
     ("engine",),
     ("cli",),
+    ("testing",),
 )
 
 LINES_MAX = 450
@@ -337,15 +338,9 @@ def test_others_use_only_public_names_of_the_kernel(module: rules.Module) -> Non
 
 @of(EXAMPLES)
 def test_examples_use_only_public_names_of_the_runtime(module: rules.Module) -> None:
-    submodules = (
-        {"refold_adapters.testing": public_names("refold_adapters.testing")} if _has_testing() else {}
-    )
+    submodules = {"refold_adapters.testing": public_names("refold_adapters.testing")}
 
     assert [] == rules.private_imports(module, "refold_adapters", public_names("refold_adapters"), submodules)
-
-
-def _has_testing() -> bool:
-    return any(module.name == "refold_adapters.testing" for module in ADAPTERS)
 
 
 @pytest.mark.parametrize(

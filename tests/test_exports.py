@@ -12,10 +12,12 @@ import pytest
 import refold
 import refold_adapters
 from refold import events, messages
-from refold_adapters import ports
+from refold_adapters import ports, testing
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
-PACKAGES = pytest.mark.parametrize("package", [refold, refold_adapters], ids=lambda package: package.__name__)
+PACKAGES = pytest.mark.parametrize(
+    "package", [refold, refold_adapters, testing], ids=lambda package: package.__name__
+)
 
 _DIRECTIVE = re.compile(r"^\.\. (?:auto|py:)(?!module)\w+:: (?P<name>[\w.]+)", re.MULTILINE)
 
