@@ -119,9 +119,10 @@ PUBLIC_SUBMODULES = (
 
 #: The order of the runtime: folders and modules, each row of which may import its own and those before it.
 ROWS = (
-    ("clocks", "runtime_errors", "store_errors", "subscribers"),
+    ("clocks", "random_ids", "runtime_errors", "store_errors", "subscribers"),
     ("ports",),
     ("memory", "contract", "sql"),
+    ("hosting",),
     ("sqlite", "stores"),
     ("built_in", "fast_codec", "registry"),
     ("activities",),

@@ -10,7 +10,7 @@ import pytest
 
 from refold import Workflow, workflow
 from refold_adapters import Client, Store, Worker
-from refold_adapters.activities.threads import Threads
+from refold_adapters.hosting.threads import Threads
 from refold_adapters.worker.baton import Baton
 
 #: Calls something while the start of a thread is interrupted.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from refold_adapters.activities.threads import Threads
+from refold_adapters.hosting.threads import Threads
 
 
 def test_a_job_waits_for_a_thread_where_all_are_busy_and_is_not_lent_one():

@@ -22,7 +22,8 @@ from refold_adapters.activities.attempts import (
     failed,
     outcome_of,
 )
-from refold_adapters.activities.threads import Threads
+from refold_adapters.hosting.host import Host
+from refold_adapters.hosting.threaded import THREADS
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,12 +49,13 @@ class ActivityRunner:
         *,
         max_threads: int,
         max_processes: int,
+        host: Host = THREADS,
     ) -> None:
         self._report = report
         self._report_in_thread = report_in_thread
         self._holds = False
         self._held: Attempt | None = None
-        self._threads = Threads(max_threads, "refold-activity")
+        self._threads = host.pool(max_threads, "refold-activity")
         self._max_processes = max_processes
         self._processes: Processes | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -42,6 +42,7 @@ from refold_adapters.activities.task_ends import (
     options_of,
     timeout_failure,
 )
+from refold_adapters.hosting.host import Host
 from refold_adapters.ports import (
     Clock,
     DetachTask,
@@ -70,13 +71,14 @@ class Tasks:
         report: Callable[[Attempt, AttemptOutcome], None],
         report_in_thread: Callable[[Attempt, AttemptOutcome], Attempt | None],
         heartbeat: Callable[[Attempt, list[Any] | None], None],
+        host: Host,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self.identity = identity
         self._heartbeat = heartbeat
         self._runner = ActivityRunner(
-            report, report_in_thread, max_threads=max_concurrent, max_processes=max_processes
+            report, report_in_thread, max_threads=max_concurrent, max_processes=max_processes, host=host
         )
         self._running: dict[tuple[str, int], Attempt] = {}
         self.free = max_concurrent

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeAlias, TypeVar, Unpack, overload
-from uuid import uuid4
 
 import attrs
 
@@ -47,6 +46,7 @@ from refold_adapters.ports import (
     RunStatus,
     Store,
 )
+from refold_adapters.random_ids import random_hex
 from refold_adapters.registry import Registry, need_declared
 from refold_adapters.runtime_errors import (
     WorkflowAlreadyStartedError,
@@ -187,7 +187,7 @@ class Client(StandaloneActivities):
         options.setdefault("id_conflict_policy", WorkflowIDConflictPolicy.USE_EXISTING)
         chosen = StartOptions(id=id, **options)
         handle = WorkflowHandle[Any](self, id, None, Any)
-        message = handle.update_message(update, payload, update_id or chosen.request_id or uuid4().hex)
+        message = handle.update_message(update, payload, update_id or chosen.request_id or random_hex())
         while True:
             begun = self._begin(workflow, args, chosen, (message,), update=message.update_id)
             handle = WorkflowHandle[Any](self, id, begun.run_id, begun.result_type, first_run_id=begun.run_id)

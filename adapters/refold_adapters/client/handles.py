@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from enum import Enum
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
-from uuid import uuid4
 
 from refold import Query, Signal, Update, fold
 from refold.events import HistoryEvent
@@ -22,6 +20,7 @@ from refold_adapters.client.operations import RunOperations
 from refold_adapters.client.update_handles import WorkflowUpdateHandle, raise_refusal
 from refold_adapters.operating.inspection import WorkflowDescription, describe, load_execution, read_history
 from refold_adapters.ports import Accepted, Outcome, RunRow, RunStatus
+from refold_adapters.random_ids import random_hex
 from refold_adapters.runtime_errors import (
     WorkflowClosedError,
     WorkflowNotFoundError,
@@ -86,6 +85,7 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         Raises :class:`WorkflowFailedError` (RF5109) if it did not complete, :class:`WorkflowParkedError` (RF5106) if it cannot go on
         until its code is mended, ``TimeoutError`` after ``timeout``.  Without ``follow_runs``, a run that continued as new has failed.
         """
+        monotonic = self._client.closings.host.monotonic
         end = None if timeout is None else monotonic() + timeout.total_seconds()
         future, run_id = self.watch()
         while True:
@@ -138,7 +138,7 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
     def cancel(self, reason: str = "", *, request_id: str | None = None) -> None:
         """Ask the run to stop; it may clean up first, or go on.  A repeated ``request_id`` changes nothing."""
         identity = self._client.identity
-        message = CancelWorkflow(reason=reason, identity=identity, request_id=request_id or uuid4().hex)
+        message = CancelWorkflow(reason=reason, identity=identity, request_id=request_id or random_hex())
         self._send(message, request_id)
 
     def _send(self, message: Message, request_id: str | None = None) -> tuple[str, Outcome]:
@@ -198,6 +198,7 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         timeout: timedelta | None = None,
     ) -> Any:
         """Send an update, wait for its handler to end, and return the answer; raises as :meth:`start_update` and ``result`` do."""
+        monotonic = self._client.closings.host.monotonic
         end = None if timeout is None else monotonic() + timeout.total_seconds()
         wait = self.send_update(update, payload, id)
         started: WorkflowUpdateHandle[Any] = self.started_update(
@@ -246,7 +247,7 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         self, update: Update[Any, Any] | str, payload: Any, id: str | None, *, with_start: bool = False
     ) -> UpdateWait:
         """Have an update taken by the run, and wait for its acceptance."""
-        message = self.update_message(update, payload, id or uuid4().hex)
+        message = self.update_message(update, payload, id or random_hex())
         updates = self._client.closings.updates
         row = self.current_row() if self._current is None else None
         run_id = self._current or (row.run_id if row is not None else "")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
 from refold.ids import checked_id
 from refold.messages import Message, PauseWorkflow, UnpauseWorkflow
 from refold.payloads import encode
 from refold_adapters.operating.administration import change_options, tell, terminate
 from refold_adapters.ports import DeleteRun, RunRow
+from refold_adapters.random_ids import random_hex
 from refold_adapters.turns.results import ending_of
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class RunOperations(ABC):
 
     def pause(self, reason: str = "") -> None:
         """Let the code of the run make no progress until it is resumed; what comes for it waits.  Raises RF5102, RF5103."""
-        self._tell(PauseWorkflow(reason=reason, identity=self._client.identity, request_id=uuid4().hex))
+        self._tell(PauseWorkflow(reason=reason, identity=self._client.identity, request_id=random_hex()))
 
     def resume(self, reason: str = "") -> None:
         """Let a paused run go on, with all that came in the meantime.  Raises RF5102, RF5103."""
-        self._tell(UnpauseWorkflow(reason=reason, identity=self._client.identity, request_id=uuid4().hex))
+        self._tell(UnpauseWorkflow(reason=reason, identity=self._client.identity, request_id=random_hex()))
 
     def update_options(self, *, build_id: str) -> None:
         """Move the open run to another build of its code; an empty one lets any worker run it.  Raises RF5102, RF5103."""

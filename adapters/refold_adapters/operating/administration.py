@@ -6,8 +6,6 @@ refused, and made again from what the history then says: so a pause and a turn n
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from refold import decide_turn, fold
 from refold.codec import decode_events, encode_message
 from refold.events import WorkflowExecutionTerminated
@@ -15,6 +13,7 @@ from refold.messages import Message, PauseWorkflow, TerminateWorkflow, UnpauseWo
 from refold_adapters.operating.endings import end_due_runs, ending_turn, ends_others, turn_from_outside
 from refold_adapters.operating.inspection import read_history
 from refold_adapters.ports import ChangeRun, Committed, CommitTurn, Done, RunRow, Stale, Store, Unseen
+from refold_adapters.random_ids import random_hex
 from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
 from refold_adapters.turns.turn_writes import commit_of
 
@@ -70,7 +69,7 @@ def tell(store: Store, row: RunRow, message: Message) -> None:
                         turn_from_outside(state, events, None),
                         token=0,
                         run_id=row.run_id,
-                        turn_token=uuid4().hex,
+                        turn_token=random_hex(),
                         task_queue=row.task_queue,
                     )
                 ]
@@ -82,7 +81,7 @@ def tell(store: Store, row: RunRow, message: Message) -> None:
 
 def change_options(store: Store, row: RunRow, *, build_id: str, identity: str) -> None:
     """Move a run to another build, or to any if it is empty."""
-    request_id = uuid4().hex
+    request_id = random_hex()
     tell(
         store,
         row,

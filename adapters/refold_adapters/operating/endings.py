@@ -9,7 +9,6 @@ One rule: a run that is in good hands is left to them, as they can show its code
 from __future__ import annotations
 
 import logging
-from uuid import uuid4
 
 import attrs
 
@@ -28,6 +27,7 @@ from refold.messages import (
 )
 from refold_adapters.operating.inspection import read_history
 from refold_adapters.ports import Committed, CommitTurn, RunRow, Store
+from refold_adapters.random_ids import random_hex
 from refold_adapters.runtime_errors import WorkflowClosedError
 from refold_adapters.store_errors import StoreError
 from refold_adapters.turns.acceptances import undelivered_events
@@ -75,7 +75,7 @@ def ending_turn(store: Store, row: RunRow, order: TerminateWorkflow | TimeOutWor
         turn,
         token=0,
         run_id=row.run_id,
-        turn_token=uuid4().hex,
+        turn_token=random_hex(),
         task_queue=row.task_queue,
         consumed=[message.message_id for message in inbox],
         undelivered=undelivered_events(turn, said),

@@ -10,7 +10,6 @@ One rule: the new run, all that it begins with, and the ends of the old one and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import uuid4
 
 import attrs
 
@@ -46,6 +45,7 @@ from refold_adapters.ports import (
     StoredTurn,
     Unseen,
 )
+from refold_adapters.random_ids import random_uuid
 from refold_adapters.runtime_errors import (
     WorkflowAlreadyStartedError,
     WorkflowClosedError,
@@ -100,7 +100,7 @@ def reset_run(
     exclude: Sequence[ResetReapplyExcludeType] = (),
 ) -> Reset:
     """Begin a run anew at a turn, and end the one that is open under its workflow id: itself, or a later one."""
-    run_id = str(uuid4())
+    run_id = random_uuid()
     why = f"reset to another run: {reason}" if reason else "reset to another run"
     while True:
         try:
@@ -169,7 +169,7 @@ def fork_run(
     identity: str,
 ) -> str:
     """Begin another run as a copy of this one up to a turn; returns its run id."""
-    run_id = str(uuid4())
+    run_id = random_uuid()
     source = _Source.read(store, row, point)
     start = carry.fork_run(
         fold(source.history),

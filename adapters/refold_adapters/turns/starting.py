@@ -5,11 +5,9 @@ One rule: options are checked before anything is stored, and what one of them me
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict
-from uuid import uuid4
 
 import attrs
 
@@ -20,6 +18,7 @@ from refold.payloads import Plain, encode
 from refold.policies import microseconds
 from refold.search_attributes import plain_search_attributes
 from refold_adapters.ports import CreateRun, RunStatus
+from refold_adapters.random_ids import random_hex, random_uuid
 from refold_adapters.runtime_errors import ExecutionError
 from refold_adapters.turns.properties import properties_of
 
@@ -125,7 +124,7 @@ class StartOptions:
         self, name: str, input: list[Plain], *, identity: str, now: int, owner: int = 0
     ) -> tuple[CreateRun, StartWorkflow]:
         """What creates a run (still without its message) for the session ``owner``, and the message."""
-        run_id = _new_run_id()
+        run_id = random_uuid()
         delay_us = microseconds(self.start_delay, "start_delay", zero=True) or None
         lasts = microseconds(self.execution_timeout, "execution_timeout")
         search_attributes = plain_search_attributes(self.search_attributes)
@@ -169,15 +168,8 @@ class StartOptions:
         if self.start_signal is None:
             return None
         signal, payload = self.start_signal
-        request_id = uuid4().hex if self.request_id is None else f"{self.request_id} signal"
+        request_id = random_hex() if self.request_id is None else f"{self.request_id} signal"
         return signal_message(signal, payload, identity=identity, request_id=request_id)
-
-
-def _new_run_id() -> str:
-    """A random UUID (version 4) as text, without the object that ``uuid4`` makes of it first."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def checked_pair(value: Any) -> None:
@@ -213,5 +205,5 @@ def signal_message(
     else:
         name, plain = signal.name, signal.encode(payload)
     return SignalWorkflow(
-        signal_name=name, input=plain, identity=identity, request_id=request_id or uuid4().hex
+        signal_name=name, input=plain, identity=identity, request_id=request_id or random_hex()
     )

@@ -11,11 +11,12 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
-from time import monotonic
 
 import attrs
 
+from refold_adapters.hosting.host import Host, Loop
+from refold_adapters.hosting.threaded import THREADS
+from refold_adapters.hosting.wake import Wake
 from refold_adapters.operating.endings import end_if_due
 from refold_adapters.ports import Store
 from refold_adapters.runtime_errors import WorkerStoppedError, WorkflowNotFoundError
@@ -41,38 +42,13 @@ class _Waited:
     was_there: bool = False
 
 
-class Wake:
-    """A wake-up for the thread that looks.
-
-    Not a ``threading.Event``: an interrupt from the keyboard that hits a thread in the midst of ``set`` leaves its lock taken for good.
-    """
-
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[None] = SimpleQueue()
-
-    def set(self) -> None:
-        """Wake the thread that waits, or the next one that will."""
-        self._calls.put(None)
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until woken, and take that; False if the time is up."""
-        try:
-            self._calls.get(timeout=seconds)
-        except Empty:
-            return False
-        return True
-
-    def clear(self) -> None:
-        """Take all wake-ups that have come since."""
-        while self.wait(0):
-            pass
-
-
 class Closings:
     """Futures for runs that are to end, or to be parked."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, host: Host = THREADS) -> None:
+        self.store = store
+        #: Where its loop goes on, and what those live on who wait.
+        self.host = host
         self._lock = threading.Lock()
         self._waiting: dict[str, _Waited] = {}
         #: Whether a thread was begun that looks.
@@ -85,20 +61,20 @@ class Closings:
         self._stopped = False
         #: What else is looked at when another process may have written: the run it is about, and the look.
         self._looks: dict[object, tuple[str, Callable[[], None]]] = {}
-        self.updates = UpdateWaits(store, self)
+        self.updates = UpdateWaits(self)
         #: Says whether a worker of this process runs a run; then it is told, and only the fallback looks.
         self.runs_here: Callable[[str], bool] = lambda _: False
 
     def watch(self, workflow_id: str, run_id: str) -> Future[Ending] | None:
         """A future of the run's row once it is closed or parked; None if there is no such run."""
         future = self.register(workflow_id, run_id)
-        row = self._store.find_run(workflow_id, run_id)
+        row = self.store.find_run(workflow_id, run_id)
         if row is None:
             self.forget(run_id, future)
             return None
         if (waited := self._waiting.get(run_id)) is not None:
             waited.was_there = True
-        ending = ending_of(end_if_due(self._store, row))
+        ending = ending_of(end_if_due(self.store, row))
         if ending is not None:
             self.settle(ending)
         elif not self.runs_here(run_id):
@@ -122,11 +98,11 @@ class Closings:
 
     def register(self, workflow_id: str, run_id: str) -> Future[Ending]:
         """A future of the end of a run that a worker of this process is about to begin."""
-        future: Future[Ending] = Future()
+        future: Future[Ending] = self.host.future()
         with self._lock:
             self._waiting.setdefault(run_id, _Waited(workflow_id)).futures.append(future)
             if not self._is_looked_after and not self._stopped:
-                threading.Thread(target=self._watch_store, name="refold-closings", daemon=True).start()
+                self.host.begin(self._watch_store(), self._wake, "refold-closings")
                 self._is_looked_after = (
                     True  # last: an interrupt from the keyboard leaves nobody to wait in vain
                 )
@@ -181,33 +157,33 @@ class Closings:
         if self._is_away:
             self._wake.set()
 
-    def _watch_store(self) -> None:
+    def _watch_store(self) -> Loop:
         with self._lock:
             if self._stopped:
                 return
             self._looking.add(threading.current_thread())
         try:
-            self._look_until_stopped()
+            yield from self._look_until_stopped()
         finally:
             with self._lock:
                 self._looking.discard(threading.current_thread())
 
-    def _look_until_stopped(self) -> None:
+    def _look_until_stopped(self) -> Loop:
         # Heard of from before the first look on, and the wake-up is taken before each look: whatever is written after a look makes
         # another one, and whoever waits was registered before he looked himself.
-        unsubscribe = self._store.subscribe(self._store_changed)
+        unsubscribe = self.store.subscribe(self._store_changed)
         looked = 0.0
         try:
             while not self._stopped:
-                woken = self._wake.wait(self._pause())
+                woken = yield self._pause()
                 self._wake.clear()
-                is_due = monotonic() - looked >= FALLBACK_SECONDS
+                is_due = self.host.monotonic() - looked >= FALLBACK_SECONDS
                 if is_due:
-                    looked = monotonic()
+                    looked = self.host.monotonic()
                     if not woken and self._ends_idle():
                         return
                 try:
-                    if woken or is_due or self._store.changed_elsewhere():
+                    if woken or is_due or self.store.changed_elsewhere():
                         self._look(everything=is_due)
                 except StoreError as error:
                     if error.code == "RF5010":
@@ -245,7 +221,7 @@ class Closings:
 
     def _look_at(self, run_id: str, waited: _Waited) -> None:
         try:
-            row = self._store.find_run(waited.workflow_id, run_id)
+            row = self.store.find_run(waited.workflow_id, run_id)
         except StoreError as error:
             if error.code != "RF5007":
                 raise
@@ -256,6 +232,6 @@ class Closings:
                 self._fail(run_id, WorkflowNotFoundError(waited.workflow_id, run_id))
             return
         waited.was_there = True
-        ending = ending_of(end_if_due(self._store, row))
+        ending = ending_of(end_if_due(self.store, row))
         if ending is not None:
             self.settle(ending)

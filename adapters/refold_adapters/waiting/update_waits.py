@@ -15,7 +15,6 @@ from refold import RefoldError
 from refold.codec import decode_message
 from refold.messages import UpdateWorkflow
 from refold_adapters.fast_codec import event_decoder
-from refold_adapters.ports import Store
 from refold_adapters.runtime_errors import (
     WorkflowNotFoundError,
     WorkflowParkedError,
@@ -40,18 +39,23 @@ class UpdateWait:
     """One caller that waits for one update of one run; ``future`` is the news."""
 
     def __init__(
-        self, store: Store, workflow_id: str, run_id: str, update_id: str, stage: WorkflowUpdateStage
+        self,
+        closings: Closings,
+        workflow_id: str,
+        run_id: str,
+        update_id: str,
+        stage: WorkflowUpdateStage,
     ) -> None:
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.update_id = update_id
         self.stage = stage
-        self.future: Future[UpdateNews] = Future()
+        self.future: Future[UpdateNews] = closings.host.future()
         #: The id of the message, where it went through the inbox.
         self.message_id: int | None = None
         #: Whether its acceptance is known.
         self.accepted = False
-        self._store = store
+        self._store = closings.store
         self._lock = threading.Lock()
         self._turn = 0
 
@@ -138,8 +142,7 @@ class UpdateWait:
 class UpdateWaits:
     """All that is waited for in this process."""
 
-    def __init__(self, store: Store, closings: Closings) -> None:
-        self._store = store
+    def __init__(self, closings: Closings) -> None:
         self._closings = closings
         self._lock = threading.Lock()
         self._waits: dict[tuple[str, str], list[UpdateWait]] = {}
@@ -148,7 +151,7 @@ class UpdateWaits:
         self, workflow_id: str, run_id: str, update_id: str, stage: WorkflowUpdateStage
     ) -> UpdateWait:
         """Wait for news of an update from now on; what became of it before is found with :meth:`check`."""
-        wait = UpdateWait(self._store, workflow_id, run_id, update_id, stage)
+        wait = UpdateWait(self._closings, workflow_id, run_id, update_id, stage)
         with self._lock:
             self._waits.setdefault((run_id, update_id), []).append(wait)
         return wait

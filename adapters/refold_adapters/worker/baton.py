@@ -45,6 +45,11 @@ class Baton:
         """Whether nobody drives at this moment."""
         return self._holder is None
 
+    @property
+    def has_items(self) -> bool:
+        """Whether something has come that nobody has done yet."""
+        return not self._queue.empty()
+
     def grab(self) -> bool:
         """Take the baton if nobody has it; whether it was taken."""
         if self.is_held_here or not self._lock.acquire(blocking=False):

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from refold_adapters.hosting.host import Host
 from refold_adapters.ports import Outcome, Store, Write
 from refold_adapters.store_errors import StoreError
 
@@ -18,7 +19,9 @@ _PAUSE_SECONDS_MAX = 5.0
 _log = logging.getLogger("refold.worker")
 
 
-def apply_until_done(store: Store, batch: Sequence[Write], stop: threading.Event) -> list[Outcome]:
+def apply_until_done(
+    store: Store, batch: Sequence[Write], stop: threading.Event, host: Host
+) -> list[Outcome]:
     """Apply a batch, however often it takes; raises the store's error once ``stop`` is set."""
     pause = PAUSE_SECONDS_FIRST
     while True:
@@ -26,6 +29,6 @@ def apply_until_done(store: Store, batch: Sequence[Write], stop: threading.Event
             return store.apply(batch)
         except StoreError as error:
             _log.error("the store failed, trying again in %.2f s: %s", pause, error)
-            if stop.wait(pause):
+            if host.pause(pause, stop):
                 raise
             pause = min(2 * pause, _PAUSE_SECONDS_MAX)

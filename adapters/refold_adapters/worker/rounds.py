@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -44,7 +43,6 @@ from refold_adapters.worker.insisting import PAUSE_SECONDS_FIRST, apply_until_do
 from refold_adapters.worker.live import Made
 from refold_adapters.worker.runs import Runs
 from refold_adapters.worker.sessions import Session
-from refold_adapters.worker.worker_options import POLL_SECONDS
 
 #: How often runs are looked for whose time is up.
 END_SECONDS = 1.0
@@ -69,6 +67,7 @@ class Rounds:
         task_queue: str,
         max_turns: int,
     ) -> None:
+        self._host = closings.host
         self._store = store
         self._registry = registry
         self._tasks = tasks
@@ -191,14 +190,14 @@ class Rounds:
 
     def _poll(self) -> None:
         """Every so often, busy or idle, look for what another process has written or a wake-up has missed."""
-        now = time.monotonic()
-        if now - self._polled >= POLL_SECONDS:
+        now = self._host.monotonic()
+        if now - self._polled >= self._host.poll_seconds:
             self._polled = now
             self.look = self.look or self._due() or self._store.changed_elsewhere()
 
     def _end_due_runs(self) -> None:
         """Every so often, and after a run was closed that wants others to be ended: end those that are to end, of whatever queue."""
-        now = time.monotonic()
+        now = self._host.monotonic()
         if (now - self._ended < END_SECONDS and not self._runs.ends_others) or self.draining.is_set():
             return
         self._ended = now
@@ -227,7 +226,8 @@ class Rounds:
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         wait = None if earliest is None else clock.seconds_until(earliest)
-        return POLL_SECONDS if wait is None else min(wait, POLL_SECONDS)
+        poll = self._host.poll_seconds
+        return poll if wait is None else min(wait, poll)
 
     def _claim(self) -> None:
         """Take what the store has for this worker."""
@@ -279,7 +279,7 @@ class Rounds:
             batch += one.writes
         if not batch:
             return
-        outcomes = apply_until_done(self._store, batch, self.draining)
+        outcomes = apply_until_done(self._store, batch, self.draining, self._host)
         position = len(leftovers)
         if leftovers or self._runs.parked:
             self._settle_leftovers(leftovers, outcomes)
@@ -315,4 +315,4 @@ class Rounds:
     def _pause(self, error: StoreError) -> None:
         logger.error("the store failed, pausing: %s", error)
         self.look = True
-        self.draining.wait(PAUSE_SECONDS_FIRST)
+        self._host.pause(PAUSE_SECONDS_FIRST, self.draining)

@@ -79,7 +79,7 @@ class Runs:
         self._on_ended = closings.settle
         self._on_update = closings.updates.tell
         self._maker = TurnMaker(store, registry, tasks, fail_unknown_types=fail_unknown_types)
-        self._watch = TurnWatch()
+        self._watch = TurnWatch(closings.host)
         self.builds = Builds()
         self._cache: OrderedDict[str, LiveRun] = OrderedDict()
         self._dirty: dict[str, LiveRun] = {}

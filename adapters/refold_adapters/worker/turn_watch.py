@@ -14,6 +14,7 @@ import weakref
 from types import FrameType
 
 from refold.messages import StartWorkflow
+from refold_adapters.hosting.host import Host
 from refold_adapters.worker.live import LiveRun
 
 #: How long a turn may take before it is told, where its run has no task timeout.
@@ -26,22 +27,21 @@ logger = logging.getLogger("refold.worker")
 class TurnWatch:
     """Watches the turns of one worker, one at a time; its thread ends when it is stopped, or is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
+        self._host = host
         #: Of the turn that is being made: the run, the thread, since when, and how long it may take.
         self._turn: tuple[LiveRun, int, float, float] | None = None
         self._told: object = None
-        self._thread: threading.Thread | None = None
+        self._begun = False
         self._over = threading.Event()
 
     def begin(self, live: LiveRun, task_timeout_us: int | None) -> None:
         """A turn begins, on this thread."""
         limit = TURN_SECONDS if task_timeout_us is None else task_timeout_us / 1_000_000
         self._turn = (live, threading.get_ident(), time.monotonic(), limit)
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=_watch, args=(weakref.ref(self), self._over), name="refold-turn-watch", daemon=True
-            )
-            self._thread.start()
+        if not self._begun:
+            self._host.look_on(_watch, weakref.ref(self), self._over, name="refold-turn-watch")
+            self._begun = True
 
     def end(self) -> None:
         """It has come back."""

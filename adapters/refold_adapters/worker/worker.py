@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from datetime import timedelta
@@ -54,6 +54,9 @@ class Worker:
     ``build_id`` names its code: runs that it begins are pinned to it, unless ``versioning_behavior`` is ``AUTO_UPGRADE``, and it runs
     none that is pinned to a build which it neither is nor ``serves``.  ``retention`` is how long closed runs are kept (None: for ever).
     """
+
+    _thread: threading.Thread | None = None
+    _leave_store: Callable[[], None]
 
     def __init__(
         self,
@@ -98,6 +101,7 @@ class Worker:
             report=self._attempt_ended,
             report_in_thread=self._attempt_ended_in_thread,
             heartbeat=self._heartbeat,
+            host=self._closings.host,
         )
         self._runs = Runs(
             store,
@@ -108,7 +112,6 @@ class Worker:
             closings=self._closings,
         )
         self._runs.builds = Builds.checked(build_id, serves, versioning_behavior)
-        self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
         self._rounds = Rounds(
             store,
@@ -136,19 +139,14 @@ class Worker:
         try:
             if not self._rounds.has_session:
                 self._rounds.open_session()
-            while not (self._draining.is_set() and self._rounds.is_drained):
+            while not self._is_done:
                 self._baton.wait(self._rounds.sleep_seconds())
                 self._rounds.make()
         finally:
             if not self._baton.is_held_here:  # an interrupt from the keyboard came while it waited
                 self._baton.take()
             unsubscribe()
-            self._draining.set()
-            try:
-                self._rounds.finish()
-            finally:  # the baton is not given away any more: nobody makes another round
-                self._stopped.set()
-                self._fail_unanswered()
+            self._end()
 
     def start(self) -> None:
         """Work on a thread of its own; when this returns, runs that an earlier worker left or parked are its to take."""
@@ -156,6 +154,53 @@ class Worker:
         thread = threading.Thread(target=self._run_logged, name="refold-worker", daemon=True)
         thread.start()
         self._thread = thread  # last: whoever is interrupted from the keyboard need not wait for a thread that never began
+
+    @property
+    def _is_done(self) -> bool:
+        return self._draining.is_set() and self._rounds.is_drained
+
+    def _end(self) -> None:
+        """Give everything back, with the baton in hand, and never give that away: nobody makes another round."""
+        self._draining.set()
+        try:
+            self._rounds.finish()
+        finally:
+            self._stopped.set()
+            self._fail_unanswered()
+
+    def drive(self) -> float | None:
+        """Work off what there is on this thread, instead of :meth:`run` or :meth:`start`, for a host that has no other.
+
+        Returns in how many seconds it is to be called again if nothing :attr:`has_come` before; None if it has stopped.
+        """
+        if self._stopped.is_set():
+            return None
+        self._baton.take()
+        try:
+            if self._thread is None:
+                self._thread = threading.current_thread()
+                self._leave_store = self.store.subscribe(self._store_changed)
+                self._rounds.open_session()
+            self._rounds.make()
+            if not self._is_done:
+                return self._rounds.sleep_seconds()
+            self._leave_store()
+            self._end()
+            return None
+        finally:
+            self._baton.give(0.0)
+
+    @property
+    def has_come(self) -> bool:
+        """Whether something has come since it was last driven."""
+        return self._baton.has_items
+
+    def vanish(self) -> None:
+        """Stop without a word to anybody, as a process that is killed does; the code of its runs is closed."""
+        self._draining.set()
+        self._stopped.set()
+        self._runs.drop_all()
+        self._tasks.shutdown()
 
     def shutdown(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
         """Take no new work, let running activities end within ``grace``, give the rest back, and stop.  Idempotent.
@@ -165,13 +210,12 @@ class Worker:
         self._draining.set()
         if self._thread is None or self._stopped.is_set():
             return
-        timer = threading.Timer(grace.total_seconds(), lambda: self._baton.put(self._tasks.abandon))
-        timer.daemon = True
-        timer.start()
+        abandon = partial(self._baton.put, self._tasks.abandon)
+        call_off = self._closings.host.after(grace.total_seconds(), abandon)
         self._baton.put(self._tasks.announce_shutdown)
         if not self._baton.is_held_here and threading.current_thread() is not self._thread:
             self._stopped.wait()
-            timer.cancel()
+            call_off()
 
     def _run_logged(self) -> None:
         try:

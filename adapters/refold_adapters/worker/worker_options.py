@@ -15,8 +15,6 @@ from refold.ids import checked_id
 from refold_adapters.runtime_errors import ExecutionError
 
 LEASE_MAX = timedelta(days=1)
-#: How often another process's writes are looked for.
-POLL_SECONDS = 0.05
 
 
 class VersioningBehavior(str, Enum):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TypeAlias
 
-Job: TypeAlias = Callable[[], object]
+from refold_adapters.hosting.host import Job
 
 _log = logging.getLogger("refold")
 
