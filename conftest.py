@@ -5,7 +5,7 @@ Property tests take their number of examples from the profile, so that `make slo
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +20,25 @@ pytest.register_assert_rewrite("refold_adapters.contract")
 settings.register_profile("refold", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("slow", settings.get_profile("refold"), max_examples=10_000)
 settings.load_profile("refold")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database on the PostgreSQL server of this test run."""
+    from tests.postgres import server_url
+
+    return server_url(request.config, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a store that is not there yet."""
+    from tests.postgres import drop_schema, new_schema, with_schema
+
+    schema = new_schema()
+    yield with_schema(postgres_server, schema)
+    drop_schema(postgres_server, schema)
+
 
 #: The tests that have passed, without their parameters.
 _passed: dict[str, bool] = {}

@@ -123,7 +123,7 @@ ROWS = (
     ("ports",),
     ("memory", "contract", "sql"),
     ("hosting",),
-    ("sqlite", "stores"),
+    ("sqlite", "postgres", "stores"),
     ("built_in", "fast_codec", "registry"),
     ("activities",),
     ("turns",),

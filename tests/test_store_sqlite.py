@@ -176,7 +176,7 @@ def test_a_relative_path_means_the_present_folder(tmp_path, monkeypatch):
         store.close()
 
 
-@pytest.mark.parametrize("url", ["postgres://localhost/x", "sqlite://x.db", "", "sqlite:///", "a\x00b"])
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://x.db", "", "sqlite:///", "a\x00b"])
 def test_a_place_that_names_no_store_is_refused(url):
     with pytest.raises(StoreError) as caught:
         open_store(url)

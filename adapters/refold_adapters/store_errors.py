@@ -19,11 +19,13 @@ CODES: dict[str, str] = {
     "RF5006": "The store is busy",
     "RF5007": "A stored row is corrupt",
     "RF5008": "The file is not a refold store",
-    "RF5009": "SQLite is too old",
+    "RF5009": "The database is too old",
     "RF5010": "The store is closed",
     "RF5011": "The store was opened by another process",
     "RF5012": "A value cannot be stored",
     "RF5013": "The database file is damaged",
+    "RF5014": "The database cannot be reached",
+    "RF5015": "A package for the store is missing",
     "RF5099": "The database gave an unexpected error",
 }
 

@@ -132,7 +132,7 @@ def delete_run(tx: Transaction, write: ports.DeleteRun) -> Outcome:
 def expire_runs(tx: Transaction, write: ports.ExpireRuns) -> Outcome:
     """Remove what was closed long ago."""
     tx.prepare_expiry()
-    expired = tx.execute(_EXPIRED, (write.closed_until, max(0, write.limit))).fetchall()
+    expired = tx.execute(_EXPIRED + tx.skip_locked, (write.closed_until, max(0, write.limit))).fetchall()
     for (run_key,) in expired:
         _remove(tx, run_key)
     tx.execute(_FORGET, (write.forget_until,))

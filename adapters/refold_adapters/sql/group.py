@@ -102,3 +102,22 @@ class Group:
 def _open(batch: Batch) -> None:
     assert batch.gate is not None
     batch.gate.release()
+
+
+def carry_out(
+    batches: list[Batch],
+    commit: Callable[[list[Batch]], None],
+    translated: Callable[[Exception], Exception],
+) -> None:
+    """Commit batches together; where that fails, each alone, so that one that cannot be done does not take the others with it."""
+    try:
+        commit(batches)
+    except Exception as error:
+        if len(batches) == 1:
+            batches[0].fail(translated(error))
+            return
+        for batch in batches:
+            try:
+                commit([batch])
+            except Exception as own:
+                batch.fail(translated(own))

@@ -175,7 +175,7 @@ def unpark_runs(tx: Transaction, write: ports.UnparkRuns) -> Outcome:
     parked: list[tuple[int, bool]] = []
     if write.run_ids is None:
         for queue in write.task_queues:
-            parked += tx.execute(_PARKED_OF_QUEUE, (queue,)).fetchall()
+            parked += tx.execute(_PARKED_OF_QUEUE + tx.for_update, (queue,)).fetchall()
     else:
         for run_id in write.run_ids:
             parked += tx.execute(_PARKED, (run_id,)).fetchall()

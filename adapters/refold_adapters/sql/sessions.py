@@ -55,7 +55,7 @@ def close_session(tx: Transaction, write: ports.CloseSession) -> Outcome:
 def expel_the_dead(tx: Transaction, but: int) -> None:
     """End every session whose lease has run out, except the one that asks."""
     for token, expires_at in list(tx.sessions.items()):
-        if token != but and expires_at <= tx.now:
+        if token != but and expires_at <= tx.now and tx.may_expel(token):
             _end(tx, token, takeovers=1)
 
 

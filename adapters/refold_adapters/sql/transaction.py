@@ -75,5 +75,9 @@ class Transaction:
         """Write down one value that a run is found by."""
 
     @abstractmethod
+    def may_expel(self, token: int) -> bool:
+        """Whether no write of that session is under way, nor can be before the end of this transaction."""
+
+    @abstractmethod
     def prepare_expiry(self) -> None:
         """See to it that the earliest of the closed runs are found without looking through the others."""

@@ -10,9 +10,10 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-from refold_adapters.sql.group import Batch, Group
+from refold_adapters.sql.group import Batch, Group, carry_out
 from refold_adapters.sql.perform import perform
 from refold_adapters.sqlite.opening import has_wal_reset_bug, open_reader, open_writer
 from refold_adapters.sqlite.transaction import SqliteTransaction
@@ -104,25 +105,12 @@ class SqliteFile:
                     batch.fail(closed_store(self.path))
                 return
             changes = self._writer.total_changes
-            try:
-                self._commit(self._writer, batches)
-            except Exception as error:
-                if len(batches) == 1:
-                    batches[0].fail(self._translated(error))
-                else:
-                    self._carry_out_one_by_one(self._writer, batches)
+            carry_out(batches, partial(self._commit, self._writer), self._translated)
             if self._writer.total_changes != changes:
                 batches[0].has_news = True
                 self._commits += 1
                 if self._commits == GROW_AFTER_COMMITS:
                     grow(self._writer, self.path)
-
-    def _carry_out_one_by_one(self, writer: sqlite3.Connection, batches: list[Batch]) -> None:
-        for batch in batches:
-            try:
-                self._commit(writer, [batch])
-            except Exception as error:
-                batch.fail(self._translated(error))
 
     def _translated(self, error: Exception) -> Exception:
         return translated(error, self.path) if isinstance(error, DRIVER_ERRORS) else error

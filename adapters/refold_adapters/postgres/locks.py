@@ -1,0 +1,134 @@
+"""What a transaction locks before it begins.
+
+The rules in ``sql`` are those of one writer at a time.  Here there are many, so a transaction first locks all that its writes look at,
+in one order for all; then nothing of it changes under them, and no two transactions wait for each other.
+
+1. Sessions: shared by whoever writes for one, alone by whoever ends it.  So no session is ended in the middle of a write of its own.
+2. Workflow ids: which run of one is the latest must not change while a run is created, or a message finds its way by the id.
+3. Runs, in order of their keys.
+
+One rule: whoever waits for a lock holds none that comes later.  What claims take comes last and without waiting (SKIP LOCKED).
+Where that does not suffice, as for what an expelled session held, PostgreSQL finds the deadlock and the transaction is begun again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from refold_adapters import ports
+from refold_adapters.ports import Write
+from refold_adapters.postgres.place import Place
+from refold_adapters.sql.transaction import Transaction
+
+#: Locks are shared by this many workflow ids, lest a large batch fill the server's table of locks.
+_STRIPES = 1024
+
+_SHARE_SESSIONS = "SELECT pg_advisory_xact_lock_shared(n) FROM unnest(?::bigint[]) AS n"
+_TAKE_KEYS = "SELECT pg_advisory_xact_lock(n) FROM unnest(?::bigint[]) AS n"
+_LOCK_RUNS = "SELECT run_key FROM runs WHERE run_id = ANY(?) ORDER BY run_key FOR UPDATE"
+_LOCK_ALL_RUNS = """
+    SELECT run_key FROM runs WHERE run_key IN (
+        SELECT run_key FROM runs WHERE run_id = ANY(?)
+        UNION SELECT run_key FROM runs WHERE workflow_id = ANY(?) AND status = 'RUNNING'
+        UNION SELECT run_key FROM heirs WHERE run_id = ANY(?)
+        UNION SELECT run_key FROM runs WHERE owner = ANY(?) AND owner <> 0
+    ) ORDER BY run_key FOR UPDATE
+"""
+
+
+@attrs.define
+class _Touched:
+    """What writes look at."""
+
+    sessions: set[int] = attrs.field(factory=set[int])
+    ended_sessions: set[int] = attrs.field(factory=set[int])
+    workflow_ids: set[str] = attrs.field(factory=set[str])
+    run_ids: set[str] = attrs.field(factory=set[str])
+    #: Whether a message may be for another run than the one it names.
+    inherits: bool = False
+
+    def add(self, write: Write) -> None:
+        match write:
+            case ports.CommitTurn():
+                self._turn(write)
+            case ports.CreateRun():
+                self._creation(write)
+            case ports.AcceptMessage():
+                self._message(write)
+            case ports.CopyRun():
+                self._creation(write.run)
+                for turn in (*([] if write.closes is None else [write.closes]), *write.ends):
+                    self._turn(turn)
+                self.run_ids.update(write.open_runs)
+                self._relays(write.relays)
+            case ports.CloseSession():
+                self.ended_sessions.add(write.token)
+            case ports.OpenSession() | ports.ExpireRuns():
+                pass
+            case ports.ClaimRuns() | ports.ClaimTasks() | ports.RenewSession():
+                self.sessions.add(write.token)
+            case ports.ReleaseRuns():
+                self.sessions.add(write.token)
+                self.run_ids.update(write.run_ids)
+            case ports.UnparkRuns():
+                self.run_ids.update(write.run_ids or ())
+            case ports.ChangeTask() | ports.ChangeRun() | ports.DeleteRun():
+                self.run_ids.add(write.run_id)
+            case _:
+                self.sessions.add(write.token)
+                self.run_ids.add(write.run_id)
+
+    def _turn(self, write: ports.CommitTurn) -> None:
+        self.sessions.add(write.token)
+        self.run_ids.add(write.run_id)
+        if write.next is not None:
+            self._creation(write.next.creation)
+        self._relays(write.relays)
+
+    def _relays(self, relays: Iterable[ports.Relay]) -> None:
+        for relay in relays:
+            if isinstance(relay.write, ports.CreateRun):
+                self._creation(relay.write)
+            else:
+                self._message(relay.write)
+
+    def _creation(self, write: ports.CreateRun) -> None:
+        self.sessions.add(write.owner)
+        self.workflow_ids.add(write.workflow_id)
+
+    def _message(self, write: ports.AcceptMessage) -> None:
+        if write.run_id is None:
+            self.workflow_ids.add(write.workflow_id)
+        else:
+            self.run_ids.add(write.run_id)
+        self.inherits = self.inherits or write.answers is not None
+
+
+def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> None:
+    """Lock what these writes look at.  Nothing is waited for here: the answers come with those of the first statement after it."""
+    touched = _Touched()
+    for write in writes:
+        touched.add(write)
+    shared = touched.sessions - touched.ended_sessions - {0}
+    if shared:
+        tx.execute(_SHARE_SESSIONS, (sorted(_session_keys(place, shared)),))
+    if touched.ended_sessions:
+        tx.execute(_TAKE_KEYS, (sorted(_session_keys(place, touched.ended_sessions)),))
+    if touched.workflow_ids:
+        tx.execute(_TAKE_KEYS, (sorted({_stripe(place, each) for each in touched.workflow_ids}),))
+    run_ids = list(touched.run_ids)
+    if touched.workflow_ids or touched.ended_sessions or touched.inherits:
+        values = (run_ids, list(touched.workflow_ids), run_ids, list(touched.ended_sessions))
+        tx.execute(_LOCK_ALL_RUNS, values)
+    elif run_ids:
+        tx.execute(_LOCK_RUNS, (run_ids,))
+
+
+def _session_keys(place: Place, tokens: Iterable[int]) -> set[int]:
+    return {place.number("session", str(token)) for token in tokens}
+
+
+def _stripe(place: Place, workflow_id: str) -> int:
+    return place.number("workflow", str(place.number("id", workflow_id) % _STRIPES))
