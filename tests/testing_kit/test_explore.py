@@ -11,6 +11,7 @@ from hypothesis import find, given, settings
 
 from refold import ApplicationError, Execution, TimeoutError, TimeoutType, WorkflowStatus, open_executions
 from refold.codec import decode_events
+from refold.events import ActivityTaskTimedOut
 from refold_adapters.testing import KitError, Run, cancel, explore, runs, signal, update
 from refold_adapters.testing.exhaustive import Limits, Search, Searched
 from refold_adapters.testing.scope import Scope
@@ -317,3 +318,35 @@ def test_an_activity_without_outcomes_is_named_with_its_line() -> None:
 def test_settings_without_a_meaning_are_refused_when_the_test_is_made(settings: Any, says: str) -> None:
     with pytest.raises(KitError, match=f"RF5303: .*{says}"):
         explore(sell, "o", **settings)
+
+
+# Faults and what nobody hears of ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"), [(False, 0), ([refund], 0), ([charge], 2), (["charge"], 2), (True, 2)]
+)
+def test_only_what_is_named_is_lost(faults: Any, expected: int) -> None:
+    lost: list[str] = []
+
+    def look(run: Run) -> None:
+        lost.extend(type(event).__name__ for event in run.history if isinstance(event, ActivityTaskTimedOut))
+
+    scope = Scope.of(pay_back, ["o"], outcomes={charge: ["paid"], refund: [None]}, messages=[], faults=faults)
+    Search(scope, look, limits=Limits(deviations=1)).run()
+
+    assert expected == len(lost)
+
+
+def test_what_was_outstanding_at_the_end_is_unheard_of() -> None:
+    ends: list[tuple[str, tuple[str, ...]]] = []
+
+    def look(run: Run) -> None:
+        ends.append((run.status.value, tuple(each.activity for each in run.unheard)))
+
+    outcomes = {**SELLING, charge: ["paid"]}
+    scope = Scope.of(sell, ["o"], outcomes=outcomes, messages=[], faults=False)
+    Search(scope, look, limits=Limits(deviations=1)).run()
+
+    # As it usually goes, and where the reservation fails; the charge that ends first is left out, as it commutes.
+    assert [("COMPLETED", ()), ("FAILED", ("charge",))] == ends

@@ -26,7 +26,7 @@ def runs(
     *args: object,
     outcomes: Mapping[Any, Sequence[object]] | None = None,
     messages: Sequence[Message] = (),
-    faults: bool = True,
+    faults: bool | Sequence[Any] = True,
     moves_max: int = MOVES_MAX,
 ) -> st.SearchStrategy[Run]:
     """Runs of a workflow, brought to rest: a strategy for ``@given``; see :func:`explore` for the arguments."""

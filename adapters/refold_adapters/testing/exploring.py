@@ -32,7 +32,7 @@ def explore(
     *args: object,
     outcomes: Mapping[Any, Sequence[object]] | None = None,
     messages: Sequence[Message] = (),
-    faults: bool = True,
+    faults: bool | Sequence[Any] = True,
     every_turn: bool = False,
     deviations_max: int = 2,
     moves_max: int = 100,
@@ -122,26 +122,34 @@ class _Exploration:
 
     def _random(self) -> None:
         __tracebackhide__ = True
-        from hypothesis import Phase, given, settings
+        from hypothesis import HealthCheck, Phase, given, settings
 
         from refold_adapters.testing.drawing import runs_of
 
-        last: list[Run] = []
+        wrong: list[Run] = []
 
         @given(run=runs_of(self.scope, self.moves_max))
         def check(run: Run) -> None:
             __tracebackhide__ = True
-            last[:] = [run]
-            self._ask(run)
+            try:
+                self._ask(run)
+            except Exception:
+                wrong[:] = [run]
+                raise
 
         changes: dict[str, Any] = {} if self.examples is None else {"max_examples": self.examples}
-        # The timeline explains more than the lines that failing examples share.
-        changes["phases"] = [phase for phase in Phase if phase is not Phase.explain]
         try:
-            settings(report_multiple_bugs=False, **changes)(check)()
+            settings(
+                **changes,
+                # How long a run takes is the workflow's affair, and the timeline explains more than the lines that failing examples share.
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow],
+                phases=[phase for phase in Phase if phase is not Phase.explain],
+                report_multiple_bugs=False,
+            )(check)()
         except Exception as error:
-            if last:  # Hypothesis runs the shortest one last
-                self._save(last[0], explained(error, last[0]))
+            if wrong:  # Hypothesis tries the shortest one last
+                self._save(wrong[-1], explained(error, wrong[-1]))
             raise
 
     def _save(self, run: Run, error: Exception) -> None:

@@ -112,6 +112,21 @@ class Run:
         return sum(each.times if repeats else 1 for each in self.effects if each.activity == name)
 
     @property
+    def unheard(self) -> tuple[Effect, ...]:
+        """The activities that were outstanding when the run ended, so that nobody will hear whether they took effect."""
+        if not self.closed:
+            return ()
+        before = fold([event for event in self.history if event.turn < self.history[-1].turn])
+        last = [event for event in self.history if event.turn == self.history[-1].turn]
+        heard = {getattr(event, "seq", None) for event in last if event.external}
+        asked = [event for event in last if isinstance(event, ev.ActivityTaskScheduled)]
+        return tuple(
+            _effect(each, 1)
+            for each in [*before.pending.values(), *asked]
+            if isinstance(each, ev.ActivityTaskScheduled) and each.seq not in heard
+        )
+
+    @property
     def unreceived(self) -> tuple[str, ...]:
         """The names of the signals that the run had accepted and ended without taking."""
         left: Sequence[int] = getattr(self.state.closed, "unreceived", ())

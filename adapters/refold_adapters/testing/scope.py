@@ -80,7 +80,8 @@ class Scope:
     #: By the type of an activity or a child: how it may end, the usual way first.
     outcomes: Mapping[str, Sequence[object]]
     messages: Sequence[ms.Message]
-    faults: bool
+    #: Of what workers and messages may be lost: of everything, or of these types.
+    faults: bool | Sequence[str]
 
     @classmethod
     def of(
@@ -90,7 +91,7 @@ class Scope:
         *,
         outcomes: Mapping[Any, Sequence[object]],
         messages: Sequence[ms.Message],
-        faults: bool,
+        faults: bool | Sequence[Any],
     ) -> Scope:
         """A scope of what a user gives; raises :class:`KitError` (RF5303) for what has no meaning."""
         definition = need_declared(workflow)
@@ -99,7 +100,7 @@ class Scope:
             input=definition.encode_input(*args),
             outcomes={name_of(key): _checked(key, ends) for key, ends in outcomes.items()},
             messages=[numbered(message, number) for number, message in enumerate(messages, 1)],
-            faults=faults,
+            faults=faults if isinstance(faults, bool) else [name_of(each) for each in faults],
         )
 
     def start(self) -> ms.StartWorkflow:
@@ -145,24 +146,27 @@ class Scope:
                     yield Move(ms.ReportActivityCanceled(seq=seq, identity=EXPLORER_HAD_RUN))
                 for end in self._outcomes_of(pending.activity_type, pending):
                     yield Move(activity_end(seq, end, pending), success=not isinstance(end, BaseException))
-                if self.faults:
+                if self._may_fail(pending.activity_type):
                     yield from self._faults(pending)
             case ev.StartChildWorkflowExecutionInitiated():
                 if seq not in state.children:
                     yield Move(ms.ReportChildStarted(seq=seq, run_id=f"child-{seq}"), success=True)
-                    if self.faults:
+                    if self._may_fail(pending.workflow_type):
                         yield Move(ms.ReportChildStartFailed(seq=seq, cause="WORKFLOW_ALREADY_EXISTS"))
                     return
                 for end in self._outcomes_of(pending.workflow_type, pending):
                     yield Move(child_end(seq, end, pending), success=not isinstance(end, BaseException))
             case ev.SignalExternalWorkflowExecutionInitiated():
                 yield Move(ms.ReportSignalDelivered(seq=seq), success=True)
-                if self.faults:
+                if self.faults is True:
                     yield Move(ms.ReportSignalFailed(seq=seq, cause=_NOT_FOUND))
             case _:
                 yield Move(ms.ReportCancelDelivered(seq=seq), success=True)
-                if self.faults:
+                if self.faults is True:
                     yield Move(ms.ReportCancelFailed(seq=seq, cause=_NOT_FOUND))
+
+    def _may_fail(self, name: str) -> bool:
+        return self.faults if isinstance(self.faults, bool) else name in self.faults
 
     def _faults(self, scheduled: ev.ActivityTaskScheduled) -> Iterator[Move]:
         """A worker is lost with an activity: before it ran, after it ran, and so that it runs again."""

@@ -45,8 +45,10 @@ def _is_users(frame: FrameType) -> bool:
     if frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         return False
     file = frame.f_code.co_filename
-    return not (file.startswith(("<attrs", "<frozen")) or (_in(file, _STANDARD) and not _in(file, _PACKAGES)))
-
-
-def _in(file: str, folder: str) -> bool:
-    return file.startswith(folder)
+    if file.startswith(("<attrs", "<frozen")) or (
+        file.startswith(_STANDARD) and not file.startswith(_PACKAGES)
+    ):
+        return False
+    caller = frame.f_back
+    # An annotation that is text, or a class that is made of one, is evaluated when it is first needed, and once.
+    return caller is None or caller.f_globals.get("__name__", "").partition(".")[0] not in ("typing", "attr")
