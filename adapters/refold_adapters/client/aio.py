@@ -16,8 +16,9 @@ from refold import Activity, Signal, Update, WorkflowDefinition
 from refold_adapters.client.aio_activities import AsyncActivityHandle, AsyncStandaloneActivityHandle
 from refold_adapters.client.aio_calls import Awaited, as_in, at_once_as_in
 from refold_adapters.client.aio_handles import AsyncWorkflowHandle, AsyncWorkflowUpdateHandle, started_update
-from refold_adapters.client.client import Client, Workflows
+from refold_adapters.client.client import Client
 from refold_adapters.client.standalone import ActivityKeywords
+from refold_adapters.client.starter import Workflows
 from refold_adapters.ports import RunRow, RunStatus
 from refold_adapters.turns.starting import StartKeywords
 from refold_adapters.waiting.update_waits import WorkflowUpdateStage

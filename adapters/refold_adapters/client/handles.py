@@ -146,7 +146,7 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         while True:
             run_id = self._current
             try:
-                outcome = self._client.send(self.workflow_id, run_id, message)
+                outcome = self._client.sender.send(self.workflow_id, run_id, message)
             except WorkflowClosedError as error:
                 if self._move_on():
                     continue
@@ -254,7 +254,7 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
         while True:
             wait = updates.register(self.workflow_id, run_id, message.update_id, WorkflowUpdateStage.ACCEPTED)
             try:
-                outcome = self._client.send(self.workflow_id, run_id, message, with_start=with_start)
+                outcome = self._client.sender.send(self.workflow_id, run_id, message, with_start=with_start)
             except WorkflowClosedError:
                 wait.look()  # the same call may have been made before
                 if wait.accepted:
