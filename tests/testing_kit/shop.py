@@ -126,6 +126,35 @@ def watched(order: str) -> Workflow[str]:
     return str((yield from first_of(watch(order), stop.receive())))
 
 
+@workflow
+class Till:
+    """In the class form: takes notes until it is stopped."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.stopped = False
+
+    @workflow.run
+    def run(self) -> Workflow[int]:
+        yield from wait_until(lambda: self.stopped)
+        return len(self.notes)
+
+    @workflow.signal
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    @workflow.signal
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@workflow
+def ever() -> Workflow[None]:
+    """Never ends."""
+    while True:
+        yield from sleep(timedelta(hours=1))
+
+
 #: What a workflow must not do: read what is in no history.
 calls: list[Any] = []
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import find, given, settings
 
 from refold import ApplicationError, Execution, TimeoutError, TimeoutType, WorkflowStatus, open_executions
-from refold.codec import decode_events
+from refold.codec import decode_events, encode_events
 from refold.events import ActivityTaskTimedOut
 from refold_adapters.testing import KitError, Run, cancel, explore, runs, signal, update
+from refold_adapters.testing.again import play_again
 from refold_adapters.testing.exhaustive import Limits, Search, Searched
 from refold_adapters.testing.scope import Scope
 from tests.testing_kit import shop
@@ -272,6 +273,40 @@ def test_a_search_stops_at_its_limits() -> None:
     assert (True, 5) == (cut.cut, cut.schedules)
     assert False is short.cut
     assert {WorkflowStatus.RUNNING, WorkflowStatus.FAILED} == {end[0] for end in ends}
+
+
+def test_a_workflow_in_the_class_form_is_searched() -> None:
+    messages = [signal("note", "a"), signal("note", "b"), signal("stop")]
+    _, ends = searched(shop.Till, messages=messages, limits=Limits(deviations=None))
+
+    assert {"0", "1", "2", "null"} == {end[1] for end in ends}
+
+
+def test_a_workflow_that_never_ends_is_left_after_a_number_of_moves(tmp_path: Path) -> None:
+    lengths: list[int] = []
+    explore(shop.ever, moves_max=5, examples=3, found=tmp_path)(
+        lambda run: lengths.append(len(run.history))
+    )()
+
+    # The start, the first timer, and two events for each that fires.
+    assert {12} == set(lengths)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_what_is_played_again_to_the_same_code_comes_to_the_same(name: str) -> None:
+    workflow, args, settings = EVERYTHING[name]
+    given: dict[str, Any] = {"outcomes": {}, "messages": [], "faults": True, **settings}
+    scope = Scope.of(workflow, args, **given)
+    differences: list[tuple[str, str]] = []
+
+    def play(run: Run) -> None:
+        with play_again(scope, run.history, 100) as trial:
+            if encode_events(trial.history) != encode_events(run.history):
+                differences.append((str(run), str(trial.run)))
+
+    Search(scope, play, limits=Limits(deviations=2)).run()
+
+    assert [] == differences
 
 
 # Runs as a strategy ---------------------------------------------------------------------------------------------------

@@ -47,10 +47,10 @@ def explore(
     ``faults``, workers are lost: activities time out before or after they took effect or run twice, and what is for other workflows
     does not reach them.
 
-    The property is asked of each run that has ended or waits for a message, with ``every_turn`` also after each turn.  All runs with at
-    most ``deviations_max`` deviations from the usual course are tried, then ``examples`` random ones (as many as the profile of
-    Hypothesis says, if None; none, if it is not installed).  At every turn of each, the worker crashes and every message is delivered
-    twice.
+    The property is asked of each run that has ended, waits for a message, or has had ``moves_max`` things happen to it, with
+    ``every_turn`` also after each turn.  All runs with at most ``deviations_max`` deviations from the usual course are tried, then
+    ``examples`` random ones (as many as the profile of Hypothesis says, if None; none, if it is not installed).  At every turn of each,
+    the worker crashes and every message is delivered twice.
 
     A run that is wrong is saved in the folder ``found``, and tried first from then on.
     """
