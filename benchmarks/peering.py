@@ -67,6 +67,11 @@ class Driver:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    def kill(self) -> None:
+        """End it without a chance to say good-bye."""
+        self._process.kill()
+        self.close()
+
     def close(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:

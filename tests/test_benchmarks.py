@@ -167,3 +167,11 @@ def test_a_raw_commit_is_as_durable_as_one_of_the_store(tmp_path: Path) -> None:
 
     assert ["wal", 2] == settings
     assert 2 == rows
+
+
+def test_runs_that_a_killed_process_left_are_timed_to_their_first_step_and_to_their_end() -> None:
+    _, found = bench("recovery", "--no-peers")
+
+    (size,) = found["runs"].values()
+    assert size["dbos_seconds"] is None
+    assert 0 < size["first_step_seconds"]["median"] < size["seconds"]["median"]
