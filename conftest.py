@@ -6,6 +6,7 @@ Property tests take their number of examples from the profile, so that `make slo
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,12 +33,24 @@ def postgres_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a store that is not there yet."""
-    from tests.postgres import drop_schema, new_schema, with_schema
+    """The URL of an empty store."""
+    from tests.postgres import store_url
 
-    schema = new_schema()
-    yield with_schema(postgres_server, schema)
-    drop_schema(postgres_server, schema)
+    with store_url(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store is to be: one of each kind."""
+    match request.param:
+        case "memory":
+            return "memory:"
+        case "sqlite":
+            return str(tmp_path / "runs.db")
+        case _:
+            url: str = request.getfixturevalue("postgres_url")
+            return url
 
 
 #: The tests that have passed, without their parameters.

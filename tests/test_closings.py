@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -39,9 +38,9 @@ def waiting() -> Workflow[str]:
     return "gone"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = open_store("memory:" if request.param == "memory" else tmp_path / "runs.db")
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    store = open_store(place)
     yield store
     store.close()
 

@@ -130,10 +130,9 @@ class Shop:
         assert [] == found
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    url = "memory:" if request.param == "memory" else str(tmp_path / "runs.db")
-    with closing(open_store(url, clock=ManualClock())) as opened:
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    with closing(open_store(place, clock=ManualClock())) as opened:
         yield opened
 
 

@@ -1,4 +1,4 @@
-"""Whatever is written, the memory store and the SQLite store say the same."""
+"""Whatever is written, the memory store, the SQLite store and the PostgreSQL store say the same."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import find, given
+from hypothesis import find, given, settings
 
 from refold_adapters import ManualClock, RunStatus, open_store
 from refold_adapters.ports import CommitTurn, CopyRun, RunFilter, Store, Write
 from refold_adapters.ports.conditions import Condition
+from tests.postgres import store_url
 from tests.store_writes import (
     ALL_IDS,
     BUILDS,
@@ -55,31 +56,48 @@ def everything(store: Store, condition: Condition) -> list[Any]:
     ]
 
 
+def say_the_same(places: tuple[str, ...], steps: list[tuple[int, list[Any], Condition]]) -> None:
+    clocks = [ManualClock(START) for _ in places]
+    stores = [open_store(place, clock) for place, clock in zip(places, clocks, strict=True)]
+    calls: list[list[None]] = [[] for _ in places]
+    unused: list[str] = list(NEXT_IDS)
+    try:
+        for store, heard in zip(stores, calls, strict=True):
+            store.apply(opening)
+            store.subscribe(lambda heard=heard: heard.append(None))
+        for us, batch, condition in steps:
+            for clock in clocks:
+                clock.advance(us)
+            writes = [as_write(write, stores[0], unused) for write in batch]
+            expected, *others = (store.apply(writes) for store in stores)
+            assert [expected] * len(others) == others
+            expected_answers, *other_answers = (everything(store, condition) for store in stores)
+            assert [expected_answers] * len(others) == other_answers
+            # A copy that is refused may have been tried and taken back, which wakes in vain.
+            assert len({len(heard) for heard in calls}) == 1 or any(
+                isinstance(each, CopyRun) for each in writes
+            )
+            for heard in calls:
+                heard.clear()
+    finally:
+        for store in stores:
+            store.close()
+
+
 @given(steps)
 def test_two_stores_that_are_told_the_same_say_the_same(steps: list[tuple[int, list[Any], Condition]]):
     with tempfile.TemporaryDirectory() as folder:
-        clocks = (ManualClock(START), ManualClock(START))
-        stores = (open_store("memory:", clocks[0]), open_store(Path(folder) / "orders.db", clocks[1]))
-        calls: tuple[list[None], list[None]] = ([], [])
-        unused: list[str] = list(NEXT_IDS)
-        try:
-            for store, heard in zip(stores, calls, strict=True):
-                store.apply(opening)
-                store.subscribe(lambda heard=heard: heard.append(None))
-            for us, batch, condition in steps:
-                for clock in clocks:
-                    clock.advance(us)
-                writes = [as_write(write, stores[0], unused) for write in batch]
-                expected, actual = (store.apply(writes) for store in stores)
-                assert expected == actual
-                assert everything(stores[0], condition) == everything(stores[1], condition)
-                # A copy that is refused may have been tried and taken back, which wakes in vain.
-                assert len(calls[0]) == len(calls[1]) or any(isinstance(each, CopyRun) for each in writes)
-                for heard in calls:
-                    heard.clear()
-        finally:
-            for store in stores:
-                store.close()
+        say_the_same(("memory:", str(Path(folder) / "orders.db")), steps)
+
+
+# Each question is a journey to the server, so a part of the examples has to do.
+@settings(max_examples=max(10, settings().max_examples // 10))
+@given(steps=steps)
+def test_a_store_on_a_server_says_the_same_too(
+    postgres_server: str, steps: list[tuple[int, list[Any], Condition]]
+):
+    with store_url(postgres_server) as url:
+        say_the_same(("memory:", url), steps)
 
 
 @pytest.mark.parametrize("kind", [each for each in get_args(Write) if each not in {CommitTurn, CopyRun}])

@@ -11,7 +11,6 @@ import selectors
 import socket
 import threading
 import time
-import uuid
 from typing import Any
 
 import psycopg
@@ -19,6 +18,7 @@ from psycopg import Connection
 
 from refold_adapters.postgres.connecting import connect
 from refold_adapters.postgres.place import Place
+from refold_adapters.random_ids import random_hex
 from refold_adapters.subscribers import Subscribers
 
 #: How long a notification that was lost is missed, at most.
@@ -33,7 +33,7 @@ class Listener:
 
     def __init__(self, place: Place, subscribers: Subscribers) -> None:
         #: By what others know our notifications.
-        self.name = uuid.uuid4().hex
+        self.name = random_hex()
         self._place = place
         self._subscribers = subscribers
         self._lock = threading.Lock()
