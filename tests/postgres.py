@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import psycopg
@@ -87,7 +87,7 @@ def take_schema() -> str:
 
 
 @contextlib.contextmanager
-def store_url(server: str) -> Iterator[str]:
+def store_url(server: str) -> Generator[str, None, None]:
     """The URL of an empty store."""
     schema = take_schema()
     yield with_schema(server, schema)
