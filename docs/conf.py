@@ -52,7 +52,14 @@ nitpick_ignore_regex = [
 ]
 
 #: Where names are documented, and so imported from, whatever module defines them.
-FACES = ("refold", "refold.events", "refold_adapters", "refold_adapters.ports", "refold_adapters.testing")
+FACES = (
+    "refold",
+    "refold.events",
+    "refold_adapters",
+    "refold_adapters.ports",
+    "refold_adapters.testing",
+    "refold_adapters.simulation",
+)
 
 
 def resolve_public_name(

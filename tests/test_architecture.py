@@ -131,7 +131,7 @@ ROWS = (
     ("waiting",),
     ("worker",),
     ("client",),
-    ("engine",),
+    ("engine", "simulation"),
     ("cli",),
     ("testing",),
 )

@@ -11,6 +11,7 @@ import pytest
 from refold import errors as kernel
 from refold_adapters import runtime_errors, store_errors
 from refold_adapters.cli import errors as command_line
+from refold_adapters.simulation import errors as simulation
 from refold_adapters.testing import errors as testing
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +24,7 @@ TABLES: dict[tuple[str, ...], dict[str, str]] = {
     ("RF51",): runtime_errors.CODES,
     ("RF52",): command_line.CODES,
     ("RF53",): testing.CODES,
+    ("RF54",): simulation.CODES,
 }
 TITLES = {code: title for table in TABLES.values() for code, title in table.items()}
 

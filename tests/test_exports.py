@@ -12,11 +12,11 @@ import pytest
 import refold
 import refold_adapters
 from refold import events, messages
-from refold_adapters import ports, testing
+from refold_adapters import ports, simulation, testing
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 PACKAGES = pytest.mark.parametrize(
-    "package", [refold, refold_adapters, testing], ids=lambda package: package.__name__
+    "package", [refold, refold_adapters, simulation, testing], ids=lambda package: package.__name__
 )
 
 _DIRECTIVE = re.compile(r"^\.\. (?:auto|py:)(?!module)\w+:: (?P<name>[\w.]+)", re.MULTILINE)

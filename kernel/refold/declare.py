@@ -174,6 +174,10 @@ class Activity(Generic[P, T]):
         options = self.default_options.changed(changes)
         return Activity(self.fn, self.name, options, self.executor, self._signature)
 
+    def running(self, fn: Callable[..., Any]) -> Activity[P, T]:
+        """A copy with the same name, types and options that runs another function, in a thread: for tests."""
+        return Activity(fn, self.name, self.default_options, "thread", self._signature)
+
 
 @overload
 def activity(fn: Callable[P, Coroutine[Any, Any, T]], /) -> Activity[P, T]: ...

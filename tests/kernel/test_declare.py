@@ -151,6 +151,13 @@ def test_options_make_a_copy_and_leave_the_activity_as_it_was() -> None:
     assert (ship.fn, ship.name) == (quick.fn, quick.name)
 
 
+def test_another_function_can_run_in_place_of_an_activity() -> None:
+    other = ship.running(str.upper)
+
+    assert (ship.name, ship.default_options, "thread") == (other.name, other.default_options, other.executor)
+    assert "SENT" == other.fn("sent")
+
+
 def test_an_option_that_does_not_exist_is_refused_with_those_that_do() -> None:
     for misuse in (
         lambda: ship.options(timeout=HOUR),

@@ -38,8 +38,8 @@ class Host(Protocol):
     """Where a worker or a client lives."""
 
     @property
-    def poll_seconds(self) -> float:
-        """How often an idle worker looks for what another process has written or a wake-up has missed."""
+    def patience(self) -> float:
+        """How many times longer than on a machine it is well to wait before looking for what nobody has told of."""
         ...
 
     def monotonic(self) -> float:

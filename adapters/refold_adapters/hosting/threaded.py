@@ -12,13 +12,11 @@ from refold_adapters.hosting.host import Host, Job, Loop, Pool
 from refold_adapters.hosting.threads import Threads
 from refold_adapters.hosting.wake import Wake
 
-POLL_SECONDS = 0.05
-
 
 class ThreadedHost:
     """Everything beside everything else, on daemon threads."""
 
-    poll_seconds = POLL_SECONDS
+    patience = 1.0
     monotonic = staticmethod(time.monotonic)
 
     def future(self) -> Future[Any]:

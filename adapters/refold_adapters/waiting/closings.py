@@ -177,7 +177,7 @@ class Closings:
             while not self._stopped:
                 woken = yield self._pause()
                 self._wake.clear()
-                is_due = self.host.monotonic() - looked >= FALLBACK_SECONDS
+                is_due = self.host.monotonic() - looked >= FALLBACK_SECONDS * self.host.patience
                 if is_due:
                     looked = self.host.monotonic()
                     if not woken and self._ends_idle():
@@ -197,7 +197,7 @@ class Closings:
         """How long nothing needs to be looked at, unless something is written."""
         with self._lock:
             self._is_away = not all(map(self.runs_here, self._waiting))
-        return POLL_SECONDS if self._is_away else FALLBACK_SECONDS
+        return self.host.patience * (POLL_SECONDS if self._is_away else FALLBACK_SECONDS)
 
     def _ends_idle(self) -> bool:
         """Whether nobody waits: then the thread ends, and the next one who waits begins another."""

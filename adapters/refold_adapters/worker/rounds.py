@@ -44,6 +44,8 @@ from refold_adapters.worker.live import Made
 from refold_adapters.worker.runs import Runs
 from refold_adapters.worker.sessions import Session
 
+#: How often another process's writes are looked for.
+POLL_SECONDS = 0.05
 #: How often runs are looked for whose time is up.
 END_SECONDS = 1.0
 
@@ -68,6 +70,7 @@ class Rounds:
         max_turns: int,
     ) -> None:
         self._host = closings.host
+        self._poll_seconds = POLL_SECONDS * closings.host.patience
         self._store = store
         self._registry = registry
         self._tasks = tasks
@@ -191,7 +194,7 @@ class Rounds:
     def _poll(self) -> None:
         """Every so often, busy or idle, look for what another process has written or a wake-up has missed."""
         now = self._host.monotonic()
-        if now - self._polled >= self._host.poll_seconds:
+        if now - self._polled >= self._poll_seconds:
             self._polled = now
             self.look = self.look or self._due() or self._store.changed_elsewhere()
 
@@ -226,8 +229,7 @@ class Rounds:
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         wait = None if earliest is None else clock.seconds_until(earliest)
-        poll = self._host.poll_seconds
-        return poll if wait is None else min(wait, poll)
+        return self._poll_seconds if wait is None else min(wait, self._poll_seconds)
 
     def _claim(self) -> None:
         """Take what the store has for this worker."""

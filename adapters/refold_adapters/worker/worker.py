@@ -180,6 +180,7 @@ class Worker:
             if self._thread is None:
                 self._thread = threading.current_thread()
                 self._leave_store = self.store.subscribe(self._store_changed)
+            if not self._rounds.has_session:
                 self._rounds.open_session()
             self._rounds.make()
             if not self._is_done:
@@ -189,6 +190,11 @@ class Worker:
             return None
         finally:
             self._baton.give(0.0)
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether somebody drives it at this moment."""
+        return not self._baton.is_free
 
     @property
     def has_come(self) -> bool:
