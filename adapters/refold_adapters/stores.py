@@ -6,6 +6,7 @@ One rule: what a place may look like is told here and nowhere else.
 from __future__ import annotations
 
 import os
+import re
 
 from refold_adapters.ports import Clock, Store
 from refold_adapters.store_errors import StoreError
@@ -38,6 +39,11 @@ def open_store(url: str | os.PathLike[str], clock: Clock | None = None) -> Store
     from refold_adapters.sqlite import SqliteStore
 
     return SqliteStore(place, clock)
+
+
+def shown_url(url: str) -> str:
+    """The URL of a store as it may be shown to people: without a password."""
+    return re.sub(r"^(\w+://[^:@/?]*):[^@/?]*@", r"\1@", url)
 
 
 def _open_postgres(url: str, clock: Clock | None) -> Store:

@@ -27,6 +27,7 @@ from refold_adapters.sqlite import SqliteStore
 from refold_adapters.sqlite.opening import has_wal_reset_bug
 from refold_adapters.sqlite.schema import SCHEMA_VERSION
 from refold_adapters.store_errors import StoreError
+from refold_adapters.stores import shown_url
 
 _PROBLEMS_SHOWN = 10
 
@@ -94,7 +95,7 @@ def _version(package: str) -> str | None:
 def _store(store: Store, *, integrity: bool) -> Iterator[Check]:
     is_file = isinstance(store, SqliteStore)
     yield Check(
-        "store", Level.OK, f"{store.url} can be read and written"
+        "store", Level.OK, f"{shown_url(store.url)} can be read and written"
     )  # a store that cannot be is not opened
     if is_file:
         yield Check("schema", Level.OK, f"version {SCHEMA_VERSION}")

@@ -100,7 +100,7 @@ def common_options(command: Command) -> Command:
             metavar="URL",
             expose_value=False,
             callback=_keep("given_store"),
-            help=f"Path or sqlite:///path of the store.  [env: {STORE_VARIABLE}; default: {DEFAULT_STORE}]",
+            help=f"Path, sqlite:///path or postgresql:// URL of the store.  [env: {STORE_VARIABLE}; default: {DEFAULT_STORE}]",
         ),
     ):
         command = option(command)

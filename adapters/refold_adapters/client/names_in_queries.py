@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from refold_adapters.client.visibility import FIELDS, refuse
 from refold_adapters.ports import Store
 from refold_adapters.ports.conditions import AllOf, AnyOf, Attribute, Condition, Not
+from refold_adapters.stores import shown_url
 
 logger = logging.getLogger("refold.client")
 
@@ -46,7 +47,7 @@ def check_names(store: Store, query: str, condition: Condition) -> None:
     known = store.list_attributes()
     for name in names:
         if name not in known and f"`{name}`" not in query:
-            _question(query, name, known, store.url)
+            _question(query, name, known, shown_url(store.url))
 
 
 def _question(query: str, name: str, known: Sequence[str], url: str) -> None:

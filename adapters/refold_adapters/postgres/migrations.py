@@ -23,7 +23,12 @@ from refold_adapters.store_errors import StoreError
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 
-_HAS_RECORD = "SELECT to_regclass(%s) IS NOT NULL, to_regnamespace(%s) IS NOT NULL"
+# From the tables of the catalogue: to_regclass() and the like may answer from a cache, as it was before the lock was waited for.
+_EXISTING = """
+    SELECT EXISTS (SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname = %(schema)s AND c.relname = 'migrations'),
+        EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = %(schema)s)
+"""
 _RECORD = "SELECT number, name, checksum FROM migrations ORDER BY number"
 _MAKE_RECORD = """
     CREATE TABLE IF NOT EXISTS migrations (
@@ -111,9 +116,7 @@ def _missing(
 
 def _existing(connection: Connection[Any], place: Place) -> tuple[bool, bool]:
     """Whether the record, and whether the schema is there."""
-    found = connection.execute(
-        _HAS_RECORD, (f"{place.quoted_schema}.migrations", place.quoted_schema)
-    ).fetchone()
+    found = connection.execute(_EXISTING, {"schema": place.schema}).fetchone()
     assert found is not None
     return found[0], found[1]
 

@@ -39,7 +39,7 @@ _BY_STATE: dict[str, tuple[str, str, str, str]] = {
         "RF5002",
         "this user may not do that on {place}",
         "the role lacks a privilege; " + _NOTHING,
-        "grant it: docs/postgresql.md lists what the owner and the runtime role need",
+        "grant it: docs/howto/postgresql.md lists what the owner and the runtime role need",
     ),
     "25006": (
         "RF5002",

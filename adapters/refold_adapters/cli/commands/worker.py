@@ -14,6 +14,7 @@ import click
 from refold_adapters.cli.errors import Exit
 from refold_adapters.cli.params import DURATION, WholeNumber, log_level_option
 from refold_adapters.cli.settings import Settings, common_options, module_option, settings_of
+from refold_adapters.stores import shown_url
 
 if TYPE_CHECKING:
     from refold_adapters.worker.worker import Worker
@@ -115,7 +116,7 @@ def command(
             **builds_and_retention,
         )
         _stop_by_signals(worker, grace)
-        _introduce(settings, worker, store.url)
+        _introduce(settings, worker, shown_url(store.url))
         worker.run()
     click.echo("stopped", err=True)
     return Exit.OK
