@@ -34,6 +34,7 @@ from refold_adapters.postgres.trouble import (
 )
 from refold_adapters.sql.group import Batch, Group, carry_out
 from refold_adapters.sql.perform import perform
+from refold_adapters.sql.transaction import SESSIONS
 from refold_adapters.subscribers import Subscribers
 
 #: How often a transaction is begun again that others have crossed.
@@ -176,11 +177,13 @@ class PostgresDatabase:
             with connection.pipeline():
                 tx = PostgresTransaction(connection, self.place)
                 tx.execute("BEGIN")
-                lock_for(tx, self.place, writes)
+                locked = lock_for(tx, self.place, writes)
+                sessions = tx.execute(SESSIONS)
                 now = tx.execute(_NOW)
                 if not only_claims:
                     number = tx.execute(_NUMBER).fetchone()
                 self.clock.heard(now.fetchone()[0])
+                tx.know(sessions, locked, writes)
                 for batch in batches:
                     tx.now = batch.clock.now_us()
                     batch.outcomes = [perform(tx, write) for write in batch.writes]

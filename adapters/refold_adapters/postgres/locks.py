@@ -20,14 +20,19 @@ import attrs
 from refold_adapters import ports
 from refold_adapters.ports import Write
 from refold_adapters.postgres.place import Place
-from refold_adapters.sql.transaction import Transaction
+from refold_adapters.sql.transaction import Rows, Transaction
+from refold_adapters.sql.turns import TURN_COLUMNS
 
 #: Locks are shared by this many workflow ids, lest a large batch fill the server's table of locks.
 _STRIPES = 1024
 
 _SHARE_SESSIONS = "SELECT pg_advisory_xact_lock_shared(n) FROM unnest(?::bigint[]) AS n"
 _TAKE_KEYS = "SELECT pg_advisory_xact_lock(n) FROM unnest(?::bigint[]) AS n"
-_LOCK_RUNS = "SELECT run_key FROM runs WHERE run_id = ANY(?) ORDER BY run_key FOR UPDATE"
+_LOCK_RUNS = (
+    "SELECT run_id, "  # noqa: S608 - both parts are constants
+    + TURN_COLUMNS
+    + " FROM runs WHERE run_id = ANY(?) ORDER BY run_key FOR UPDATE"
+)
 _LOCK_ALL_RUNS = """
     SELECT run_key FROM runs WHERE run_key IN (
         SELECT run_key FROM runs WHERE run_id = ANY(?)
@@ -106,8 +111,11 @@ class _Touched:
         self.inherits = self.inherits or write.answers is not None
 
 
-def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> None:
-    """Lock what these writes look at.  Nothing is waited for here: the answers come with those of the first statement after it."""
+def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> Rows | None:
+    """Lock what these writes look at; gives what turns ask of the runs, under their ids, where it is only runs that are locked.
+
+    Nothing is waited for here: the answers come with those of the first statement after it.
+    """
     touched = _Touched()
     for write in writes:
         touched.add(write)
@@ -123,7 +131,8 @@ def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> None:
         values = (run_ids, list(touched.workflow_ids), run_ids, list(touched.ended_sessions))
         tx.execute(_LOCK_ALL_RUNS, values)
     elif run_ids:
-        tx.execute(_LOCK_RUNS, (run_ids,))
+        return tx.execute(_LOCK_RUNS, (run_ids,))
+    return None
 
 
 def _session_keys(place: Place, tokens: Iterable[int]) -> set[int]:

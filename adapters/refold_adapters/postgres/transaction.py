@@ -10,10 +10,11 @@ from typing import Any
 
 from psycopg import Connection, Cursor
 
+from refold_adapters.ports import CommitTurn, Write
 from refold_adapters.ports.conditions import Term
 from refold_adapters.postgres.place import Place
 from refold_adapters.postgres.values import translated
-from refold_adapters.sql.transaction import Transaction
+from refold_adapters.sql.transaction import Rows, Transaction
 
 _PUT_TERM = "INSERT INTO terms (id, run_key, name, kind, text_value, number_value) VALUES (?, ?, ?, ?, ?, ?)"
 _MAY_EXPEL = "SELECT pg_try_advisory_xact_lock(?)"
@@ -39,6 +40,16 @@ class PostgresTransaction(Transaction):
     def has_changed(self) -> bool:
         """Whether any statement has changed a row, once all answers are there."""
         return any(cursor.rowcount > 0 for cursor in self._changes)
+
+    def know(self, sessions: Rows, locked: Rows | None, writes: Sequence[Write]) -> None:
+        """Take in what was asked for all writes at once: who is alive, and what turns ask of their runs."""
+        self._sessions = alive = dict(sessions.fetchall())
+        if locked is not None:
+            runs = {row[0]: row[1:] for row in locked.fetchall()}
+            for write in writes:
+                # Only for the first turn of a run: the next one has to ask what the first has left.
+                if isinstance(write, CommitTurn) and (row := runs.pop(write.run_id, None)) is not None:
+                    self.foreseen[write.run_id] = (write.token in alive, *row)
 
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Carry out one statement; how many rows it has changed."""

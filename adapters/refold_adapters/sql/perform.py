@@ -13,6 +13,8 @@ from refold_adapters.sql.transaction import Transaction
 def perform(tx: Transaction, write: Write) -> Outcome:
     """Carry out one write, or find that it must not be done.  The frequent ones come first."""
     born, tx.born = tx.born, None
+    if tx.foreseen and not isinstance(write, ports.CommitTurn):
+        tx.foreseen.clear()
     match write:
         case ports.CommitTurn():
             outcome = turns.commit_turn(tx, write, born)

@@ -26,6 +26,8 @@ def _create_next(tx: Transaction, following: ports.NextRun) -> None:
 
 def carry_out(tx: Transaction, write: ports.CommitTurn) -> None:
     """Carry out what a turn does to other runs, and tell its own run what came of it."""
+    if write.next is not None or write.relays:
+        tx.foreseen.clear()
     if write.next is not None:
         _create_next(tx, write.next)
     relay_all(tx, write.run_id, write.relays)

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Protocol
 
 from refold_adapters.ports.conditions import Term
 
-_SESSIONS = "SELECT token, expires_at FROM sessions ORDER BY token"
+#: Gives what ``Transaction.sessions`` says.
+SESSIONS = "SELECT token, expires_at FROM sessions ORDER BY token"
 
 
 class Rows(Protocol):
@@ -34,7 +35,7 @@ class Rows(Protocol):
 class Transaction:
     """An open transaction of the writing connection, or a look that sees one moment."""
 
-    __slots__ = ("_sessions", "born", "execute", "now")
+    __slots__ = ("_sessions", "born", "execute", "foreseen", "now")
 
     #: After a question for work that is to be claimed: passes by what another process is at.
     skip_locked: ClassVar[str] = ""
@@ -53,13 +54,15 @@ class Transaction:
         self.now = 0
         #: Id, key and owner of the run without a message that the last write has created: of such a run nothing need be read.
         self.born: tuple[str, int, int] | None = None
+        #: By run id, what ``turns`` asks of a run, as far as it was asked for all at once and nothing but turns of others came since.
+        self.foreseen: dict[str, tuple[Any, ...]] = {}
         self._sessions: dict[int, int] | None = None
 
     @property
     def sessions(self) -> dict[int, int]:
         """When the lease of each session runs out, by token.  Those that change sessions change it too."""
         if self._sessions is None:
-            self._sessions = dict(self.execute(_SESSIONS).fetchall())
+            self._sessions = dict(self.execute(SESSIONS).fetchall())
         return self._sessions
 
     @abstractmethod

@@ -20,12 +20,15 @@ from refold_adapters.sql.rows import checksum
 from refold_adapters.sql.runs import namesake_of
 from refold_adapters.sql.transaction import Transaction
 
-_RUN = """
-    SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?),
-        run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message,
-        paused_at IS NOT NULL, held_seq
-    FROM runs WHERE run_id = ?
+#: What a turn asks of its run, after whether its session is alive.
+TURN_COLUMNS = """
+    run_key, status, turn, turn_token, owner, takeovers, ready_at, parked IS NOT NULL, last_message, paused_at IS NOT NULL, held_seq
 """
+_RUN = (
+    "SELECT EXISTS (SELECT 1 FROM sessions WHERE token = ?), "  # noqa: S608 - both parts are constants
+    + TURN_COLUMNS
+    + " FROM runs WHERE run_id = ?"
+)
 _OWNED = "SELECT run_key, paused_at IS NOT NULL FROM runs WHERE run_id = ? AND owner = ?"
 _STEP = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ? WHERE run_key = ?
@@ -89,7 +92,7 @@ def commit_turn(
     token = write.token
     if born is not None and born[0] == write.run_id and born[2] == token:
         row: tuple[Any, ...] | None = (True, born[1], _RUNNING, 0, "", token, 0, None, False, 0, False, None)
-    else:
+    elif (row := tx.foreseen.pop(write.run_id, None)) is None:
         row = execute(_RUN, (token, write.run_id)).fetchone()
     if row is None:
         return ports.NotFound() if not token or token in tx.sessions else _FENCED
