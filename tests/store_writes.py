@@ -6,7 +6,7 @@ that it stays a sequence of valid writes when it is made smaller.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from refold_adapters import RunStatus
 from refold_adapters.ports import (
     AcceptMessage,
+    Askable,
     CancelTask,
     ChangeRun,
     ChangeTask,
@@ -32,6 +33,7 @@ from refold_adapters.ports import (
     Heartbeat,
     NewTask,
     NextRun,
+    Once,
     OpenSession,
     ParkRun,
     Properties,
@@ -356,7 +358,7 @@ def consumptions(draw: st.DrawFn) -> ConsumeMessages:
 
 
 of_attempt: dict[str, Any] = {"token": tokens_or_outside, "run_id": run_ids, "seq": seqs, "attempt": attempts}
-plain_writes: st.SearchStrategy[Write] = st.one_of(
+simple_writes: st.SearchStrategy[Write] = st.one_of(
     st.builds(OpenSession, identity=st.just("w"), process=st.just("p"), lease_us=st.just(LEASE)),
     st.builds(RenewSession, token=tokens, lease_us=st.just(LEASE)),
     st.builds(CloseSession, token=tokens, only_expired=st.booleans(), graceful=st.booleans()),
@@ -421,7 +423,39 @@ plain_writes: st.SearchStrategy[Write] = st.one_of(
     st.builds(DeleteRun, run_id=run_ids),
     st.builds(ExpireRuns, closed_until=times, forget_until=times, limit=st.integers(0, 2)),
 )
-batches = st.lists(st.one_of(plain_writes, plain_writes, turns, turns, copies), min_size=1, max_size=4)
+requests = st.sampled_from(("once", "again"))
+plain_writes: st.SearchStrategy[Write] = st.one_of(
+    simple_writes,
+    st.builds(
+        Once,
+        request=requests,
+        write=st.one_of(st.none(), simple_writes.filter(lambda write: isinstance(write, get_args(Askable)))),
+        answer=blobs,
+    ),
+)
+
+
+@attrs.frozen
+class RelativeOnce:
+    """A turn or a copy that is done once."""
+
+    request: str
+    drawn: RelativeTurn | RelativeCopy
+
+    def absolute(self, store: Store, unused: list[str]) -> Once:
+        """The write as the store stands."""
+        write = (
+            self.drawn.absolute(store, unused)
+            if isinstance(self.drawn, RelativeTurn)
+            else self.drawn.absolute(store)
+        )
+        return Once(request=self.request, write=write, answer=b"done")
+
+
+repeated = st.builds(RelativeOnce, requests, st.one_of(turns, copies))
+batches = st.lists(
+    st.one_of(plain_writes, plain_writes, turns, turns, copies, repeated), min_size=1, max_size=4
+)
 #: How far the clock moves, what is written then, and what is asked afterwards.
 steps = st.lists(
     st.tuples(st.sampled_from((0, 0, 0, 1, 20, 60, -10)), batches, conditions), min_size=1, max_size=25
@@ -437,8 +471,10 @@ opening: list[Write] = [
 ]
 
 
-def as_write(drawn: Write | RelativeTurn | RelativeCopy, store: Store, unused: list[str]) -> Write:
+def as_write(
+    drawn: Write | RelativeTurn | RelativeCopy | RelativeOnce, store: Store, unused: list[str]
+) -> Write:
     """The write, a relative one made absolute by what the store has."""
-    if isinstance(drawn, RelativeTurn):
+    if isinstance(drawn, RelativeTurn | RelativeOnce):
         return drawn.absolute(store, unused)
     return drawn.absolute(store) if isinstance(drawn, RelativeCopy) else drawn

@@ -192,6 +192,26 @@ def test_a_signal_needs_a_name(place: Path) -> None:
     assert ["'ID'", "'NAME'", "'NAME'"] == [done.err.split()[-1].rstrip(".") for done in asked]
 
 
+def test_repeated_requests_of_operations_change_nothing(place: Path, client: Client) -> None:
+    made(place, "a", "b")
+    first, again = (refold("reset", "a", "--request-id", "once", "-o", "json").out for _ in range(2))
+    forks = [
+        refold("fork", "a", "c", "--run-id", _first_run(client, "a"), "--request-id", "once")
+        for _ in range(2)
+    ]
+    for words in (["pause", "--request-id", "once"], ["resume"], ["pause", "--request-id", "once"]):
+        assert 0 == refold(*words[:1], "b", *words[1:]).code
+    deleted = [refold("delete", "b", "--request-id", "once") for _ in range(2)]
+
+    assert (first, forks[0].out) == (again, forks[1].out)
+    assert ["a", "a", "c"] == sorted(row.workflow_id for row in client.list())
+    assert [Done(0, "b deleted\n", "")] * 2 == deleted
+
+
+def _first_run(client: Client, workflow_id: str) -> str:
+    return min(client.list(workflow_id=workflow_id), key=lambda row: row.started_at).run_id
+
+
 def test_a_repeated_request_of_a_signal_changes_nothing(place: Path) -> None:
     made(place, "a")
     for _ in range(2):

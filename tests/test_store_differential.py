@@ -10,7 +10,7 @@ import pytest
 from hypothesis import find, given, settings
 
 from refold_adapters import ManualClock, RunStatus, open_store
-from refold_adapters.ports import CommitTurn, CopyRun, RunFilter, Store, Write
+from refold_adapters.ports import CommitTurn, CopyRun, Once, RunFilter, Store, Write
 from refold_adapters.ports.conditions import Condition
 from tests.postgres import store_url
 from tests.store_writes import (
@@ -45,6 +45,7 @@ def everything(store: Store, condition: Condition) -> list[Any]:
         [store.list_timers(run_id) for run_id in ALL_IDS],
         [store.list_inbox(run_id) for run_id in ALL_IDS],
         [store.find_refusal(run_id, number) for run_id in ALL_IDS for number in (1, 2, 3)],
+        [store.find_answer(request) for request in ("once", "again")],
         [store.list_ending(limit) for limit in (0, 2, 9)],
         store.list_sessions(),
         [
@@ -75,7 +76,7 @@ def say_the_same(places: tuple[str, ...], steps: list[tuple[int, list[Any], Cond
             assert [expected_answers] * len(others) == other_answers
             # A copy that is refused may have been tried and taken back, which wakes in vain.
             assert len({len(heard) for heard in calls}) == 1 or any(
-                isinstance(each, CopyRun) for each in writes
+                isinstance(each.write if isinstance(each, Once) else each, CopyRun) for each in writes
             )
             for heard in calls:
                 heard.clear()

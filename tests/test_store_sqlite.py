@@ -432,7 +432,7 @@ def statements() -> dict[str, str]:
 
 
 #: Conditions that at most one row can meet.
-_UNIQUE = re.compile(r"WHERE (run_id|run_key|id|t\.id|token|name) = (\?\d?|'\w+')( |$)")
+_UNIQUE = re.compile(r"WHERE (run_id|run_key|id|t\.id|token|name|request) = (\?\d?|'\w+')( |$)")
 
 
 def test_hazard_33_every_read_has_an_order_or_at_most_one_row():

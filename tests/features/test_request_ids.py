@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from refold import Signal, Update, Workflow, activity, workflow
-from refold_adapters import Client, Engine, ExecutionError, StandaloneActivityHandle, WorkflowHandle
+from refold_adapters import (
+    ActivityHandle,
+    Client,
+    Engine,
+    ExecutionError,
+    StandaloneActivityHandle,
+    WorkflowHandle,
+)
 from tests.features.running import SOON, MakeEngine, until
 
 word = Signal("word", str)
@@ -71,6 +78,16 @@ CALLS: dict[str, Callable[[Engine, str], Any]] = {
 
 #: These take the run that is there, whoever started it, so there is nothing for a request id to keep from happening twice.
 ATTACHING = {"Client.run", "Client.attach"}
+#: These are tried in ``test_repeated_operations``.
+OPERATIONS = {
+    *("Client.retry", "WorkflowHandle.pause", "WorkflowHandle.resume", "WorkflowHandle.update_options"),
+    *("WorkflowHandle.delete", "WorkflowHandle.reset", "WorkflowHandle.fork"),
+    *(
+        f"ActivityHandle.{name}"
+        for name in ("complete", "fail", "report_cancelled", "cancel", "pause", "unpause")
+    ),
+    *("ActivityHandle.reset", "ActivityHandle.update_options"),
+}
 #: What ``update_with_start`` and its asynchronous form share.
 SHARED = {"Client.send_update_with_start"}
 
@@ -83,12 +100,12 @@ def takes_request_id(function: Any) -> bool:
 def test_these_are_all_the_calls_that_take_a_request_id() -> None:
     found = {
         f"{cls.__name__}.{name}"
-        for cls in (Client, WorkflowHandle, StandaloneActivityHandle)
+        for cls in (Client, WorkflowHandle, ActivityHandle, StandaloneActivityHandle)
         for name, function in inspect.getmembers(cls, inspect.isfunction)
         if not name.startswith("_") and takes_request_id(function)
     }
 
-    assert found - ATTACHING - SHARED == set(CALLS)
+    assert found - ATTACHING - SHARED == set(CALLS) | OPERATIONS
 
 
 def seen(engine: Engine) -> list[tuple[str, int]]:

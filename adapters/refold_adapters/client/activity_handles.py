@@ -16,7 +16,8 @@ from refold.failures import failure_of
 from refold.messages import CompleteActivity, Message, ReportActivityCanceled
 from refold.payloads import encode
 from refold_adapters.activities.task_ends import after_failure, event_of, held, options_of
-from refold_adapters.ports import Beat, ChangeTask, Done, FinishTask, Heartbeat, RetryTask, TaskRow
+from refold_adapters.operating.requests import Request
+from refold_adapters.ports import Beat, ChangeTask, Done, FinishTask, Heartbeat, Repeated, RetryTask, TaskRow
 from refold_adapters.runtime_errors import ActivityNotFoundError
 
 if TYPE_CHECKING:
@@ -48,29 +49,41 @@ class ActivityHandle:
             named = event_of(task).activity_id or str(task.seq)
             if named == self.activity_id and self._attempt in (None, task.attempt):
                 return task
-        raise ActivityNotFoundError(f"activity {self.activity_id!r} of workflow {self.workflow_id!r}")
+        raise self._gone()
+
+    def _gone(self) -> ActivityNotFoundError:
+        return ActivityNotFoundError(f"activity {self.activity_id!r} of workflow {self.workflow_id!r}")
 
     # Completion -------------------------------------------------------------------------------------------------------
 
-    def complete(self, result: Any = None) -> None:
-        """The attempt is done, with this result."""
-        task = self.describe()
-        self._finish(task, CompleteActivity(result=encode(result), **self._held(task).common))
+    def complete(self, result: Any = None, *, request_id: str | None = None) -> None:
+        """The attempt is done, with this result; a repeated ``request_id`` changes nothing."""
+        request = self._request("complete", request_id)
+        if request.first_answer() is None:
+            task = self.describe()
+            message = CompleteActivity(result=encode(result), **self._held(task).common)
+            self._must(request, _finish(task, message))
 
-    def fail(self, error: BaseException) -> None:
-        """The attempt has failed; whether there is another one is decided by the retry policy."""
-        task = self.describe()
-        end = after_failure(self._held(task), failure_of(error), self._client.store.clock.now_us())
-        if isinstance(end, RetryTask):
-            self._must(self._client.store.apply([end])[0], task)
-        else:
-            self._finish(task, end)
+    def fail(self, error: BaseException, *, request_id: str | None = None) -> None:
+        """The attempt has failed; whether there is another one is decided by the retry policy.
 
-    def report_cancelled(self, *details: Any) -> None:
-        """The attempt has stopped because it was asked to."""
-        task = self.describe()
-        common = self._held(task).common
-        self._finish(task, ReportActivityCanceled(details=[encode(item) for item in details], **common))
+        A repeated ``request_id`` changes nothing, also where another attempt is open by now.
+        """
+        request = self._request("fail", request_id)
+        if request.first_answer() is None:
+            task = self.describe()
+            end = after_failure(self._held(task), failure_of(error), self._client.store.clock.now_us())
+            self._must(request, end if isinstance(end, RetryTask) else _finish(task, end))
+
+    def report_cancelled(self, *details: Any, request_id: str | None = None) -> None:
+        """The attempt has stopped because it was asked to; a repeated ``request_id`` changes nothing."""
+        request = self._request("report_cancelled", request_id)
+        if request.first_answer() is None:
+            task = self.describe()
+            plain = [encode(item) for item in details]
+            self._must(
+                request, _finish(task, ReportActivityCanceled(details=plain, **self._held(task).common))
+            )
 
     def heartbeat(self, *details: Any) -> bool:
         """The attempt is alive; returns whether it is asked to stop."""
@@ -81,61 +94,90 @@ class ActivityHandle:
         )
         outcome = self._client.store.apply([write])[0]
         if not isinstance(outcome, Beat):
-            raise ActivityNotFoundError(repr(self))
+            raise self._gone()
         return outcome.cancel_requested
 
     # Operation --------------------------------------------------------------------------------------------------------
 
-    def cancel(self) -> None:
+    def cancel(self, *, request_id: str | None = None) -> None:
         """Ask the activity to stop: the workflow sees an :class:`ActivityError` caused by :class:`CancelledError`, if it does.
 
         An attempt that runs is told with its next heartbeat that is recorded, and may end as it likes, but there is no other one.  Where
-        none runs, also where it is paused, the activity ends at once.
+        none runs, also where it is paused, the activity ends at once.  A repeated ``request_id`` changes nothing.
         """
-        task = self.describe()
-        if task.owner == 0:
-            self._finish(task, ReportActivityCanceled(**self._held(task).common))
-        else:
-            self._change(task, cancel_requested=True)
+        request = self._request("cancel", request_id)
+        if request.first_answer() is None:
+            task = self.describe()
+            if task.owner == 0:
+                self._must(request, _finish(task, ReportActivityCanceled(**self._held(task).common)))
+            else:
+                self._must(request, _change(task, cancel_requested=True))
 
-    def pause(self) -> None:
-        """Begin no attempt until :meth:`unpause`; one that runs goes on."""
-        self._change(self.describe(), paused=True)
+    def pause(self, *, request_id: str | None = None) -> None:
+        """Begin no attempt until :meth:`unpause`; one that runs goes on.  A repeated ``request_id`` changes nothing."""
+        request = self._request("pause", request_id)
+        if request.first_answer() is None:
+            self._must(request, _change(self.describe(), paused=True))
 
-    def unpause(self) -> None:
-        """Go on, at once."""
-        self._change(self.describe(), paused=False, visible_at=self._client.store.clock.now_us())
+    def unpause(self, *, request_id: str | None = None) -> None:
+        """Go on, at once; a repeated ``request_id`` changes nothing."""
+        request = self._request("unpause", request_id)
+        if request.first_answer() is None:
+            now = self._client.store.clock.now_us()
+            self._must(request, _change(self.describe(), paused=False, visible_at=now))
 
-    def reset(self, *, forget_heartbeat: bool = False) -> None:
-        """Forget the attempts so far: the next one is the first again, and begins at once.  One that runs goes on."""
-        now = self._client.store.clock.now_us()
-        self._change(self.describe(), attempt=1, visible_at=now, forget_heartbeat=forget_heartbeat)
+    def reset(self, *, forget_heartbeat: bool = False, request_id: str | None = None) -> None:
+        """Forget the attempts so far: the next one is the first again, and begins at once.  One that runs goes on.
 
-    def update_options(self, **changes: Any) -> ActivityOptions:
-        """Change options of this activity alone, from its next attempt on; returns them as they stand now."""
+        A repeated ``request_id`` changes nothing.
+        """
+        request = self._request("reset", request_id)
+        if request.first_answer() is None:
+            now = self._client.store.clock.now_us()
+            write = _change(self.describe(), attempt=1, visible_at=now, forget_heartbeat=forget_heartbeat)
+            self._must(request, write)
+
+    def update_options(self, *, request_id: str | None = None, **changes: Any) -> ActivityOptions:
+        """Change options of this activity alone, from its next attempt on; returns them as they stand now.
+
+        A repeated ``request_id`` changes nothing, and gives the options of the first time.
+        """
+        request = self._request("update_options", request_id)
+        if (answer := request.first_answer()) is not None:
+            return ActivityOptions.from_plain(*answer)
         task = self.describe()
         options = options_of(task).changed(changes)
-        data = json.dumps(options.to_plain(), separators=(",", ":")).encode()
-        self._change(task, options=data, task_queue=options.task_queue)
-        return options
+        plain = options.to_plain()
+        data = json.dumps(plain, separators=(",", ":")).encode()
+        noted = self._must(request, _change(task, options=data, task_queue=options.task_queue), plain)
+        return ActivityOptions.from_plain(noted)
+
+    def _request(self, call: str, request_id: str | None) -> Request:
+        return Request.of(
+            self._client.store, request_id, f"activity {call}", self.workflow_id, self.activity_id
+        )
 
     def _held(self, task: TaskRow) -> Any:
         return held(task, self._client.identity)
 
-    def _finish(self, task: TaskRow, message: Message) -> None:
-        write = FinishTask(
-            token=0, run_id=task.run_id, seq=task.seq, attempt=task.attempt, message=encode_message(message)
-        )
-        self._must(self._client.store.apply([write])[0], task)
-
-    def _change(self, task: TaskRow, **changes: Any) -> None:
-        self._must(
-            self._client.store.apply([ChangeTask(run_id=task.run_id, seq=task.seq, **changes)])[0], task
-        )
-
-    def _must(self, outcome: object, task: TaskRow) -> None:
+    def _must(self, request: Request, write: FinishTask | RetryTask | ChangeTask, answer: Any = None) -> Any:
+        """Carry it out, and return what the call is answered."""
+        outcome = request.apply(write, answer)
+        if isinstance(outcome, Repeated):
+            return json.loads(outcome.answer)
         if not isinstance(outcome, Done):
-            raise ActivityNotFoundError(f"activity {task.activity_type!r} of workflow {task.workflow_id!r}")
+            raise self._gone()
+        return answer
+
+
+def _finish(task: TaskRow, message: Message) -> FinishTask:
+    return FinishTask(
+        token=0, run_id=task.run_id, seq=task.seq, attempt=task.attempt, message=encode_message(message)
+    )
+
+
+def _change(task: TaskRow, **changes: Any) -> ChangeTask:
+    return ChangeTask(run_id=task.run_id, seq=task.seq, **changes)
 
 
 def handle_of(client: Client, token_or_workflow_id: str, activity_id: str | None) -> ActivityHandle:

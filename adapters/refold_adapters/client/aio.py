@@ -245,5 +245,5 @@ class AsyncClient(Awaited):
 
     @as_in(Client)
     async def retry(
-        self, query: str = "", *, dry_run: bool = False, **conditions: Any
+        self, query: str = "", *, dry_run: bool = False, request_id: str | None = None, **conditions: Any
     ) -> Sequence[RunRow]: ...

@@ -5,13 +5,15 @@ One rule: the same conditions find the same runs, whatever is then done with the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from refold_adapters.built_in import STANDALONE_ACTIVITY
-from refold_adapters.ports import RunFilter, RunRow, RunStatus, Store, UnparkRuns
+from refold_adapters.operating.requests import Request
+from refold_adapters.ports import Repeated, RunFilter, RunRow, RunStatus, Store, UnparkRuns
 from refold_adapters.ports.conditions import AllOf, Column, Compare, Condition, Not, Operator
 
 
@@ -51,13 +53,30 @@ class Finder:
         where = _where(self.store, query, conditions.get("workflow_type"))
         return self.store.count_runs(RunFilter(where=where, **conditions))
 
-    def retry(self, query: str = "", *, dry_run: bool = False, **conditions: Any) -> Sequence[RunRow]:
-        """Let parked runs be tried again, and return them; with ``dry_run`` they are only returned.  Conditions as for :meth:`list`."""
+    def retry(
+        self, query: str = "", *, dry_run: bool = False, request_id: str | None = None, **conditions: Any
+    ) -> Sequence[RunRow]:
+        """Let parked runs be tried again, and return them; with ``dry_run`` they are only returned.  Conditions as for :meth:`list`.
+
+        A repeated ``request_id`` (of the same ``workflow_id``, if that is a condition) changes nothing, and gives the runs of the first
+        time, as far as they are there.
+        """
+        about = conditions.get("workflow_id") or ""
+        request = Request.of(self.store, request_id, "retry", about)
+        if (answer := request.first_answer()) is not None:
+            return self._still_there(*answer)
         conditions["parked"] = True
         rows = tuple(self.list(query, **conditions))
-        if rows and not dry_run:
-            self.store.apply([UnparkRuns(run_ids=[row.run_id for row in rows])])
+        run_ids = [row.run_id for row in rows]
+        if not dry_run:
+            outcome = request.apply(UnparkRuns(run_ids=run_ids) if rows else None, run_ids)
+            if isinstance(outcome, Repeated):  # by another process, since it was asked for
+                return self._still_there(json.loads(outcome.answer))
         return rows
+
+    def _still_there(self, run_ids: Iterable[str]) -> Sequence[RunRow]:
+        found = [self.store.find_run("", run_id) for run_id in run_ids]
+        return tuple(row for row in found if row is not None)
 
 
 def _where(store: Store, query: str, workflow_type: str | None) -> Condition | None:

@@ -20,6 +20,7 @@ from refold_adapters.contract.conditions import ConditionContract
 from refold_adapters.contract.fences import FenceContract
 from refold_adapters.contract.inbox import InboxContract
 from refold_adapters.contract.listing import ListingContract
+from refold_adapters.contract.once import OnceContract
 from refold_adapters.contract.relays import RelayContract
 from refold_adapters.contract.removal import RemovalContract
 from refold_adapters.contract.runs import RunContract
@@ -44,6 +45,7 @@ class StoreContract(
     BuildContract,
     ConditionContract,
     RemovalContract,
+    OnceContract,
     FenceContract,
     BoundaryContract,
 ):

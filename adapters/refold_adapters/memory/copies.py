@@ -97,5 +97,9 @@ def expire_runs(state: State, now: int, write: ports.ExpireRuns) -> Outcome:
         if grave.deleted_at <= write.forget_until:
             state.changes += 1
             del state.tombstones[grave.run_id]
+    for request, (noted_at, _) in list(state.requests.items()):
+        if noted_at <= write.forget_until:
+            state.changes += 1
+            del state.requests[request]
     rest = closed[len(expired) :]
     return ports.Expired(len(expired), rest[0][0] if rest else None)

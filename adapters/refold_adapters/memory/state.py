@@ -150,6 +150,8 @@ class State:
         self.sessions: dict[int, SessionRow] = {}
         self.last_token = 0
         self.tombstones: dict[str, Tombstone] = {}
+        #: Requests that were carried out: when, and what was answered.
+        self.requests: dict[str, tuple[int, bytes]] = {}
         #: Run ids, the run that takes the answers to their commands, and up to which command.
         self.heirs: dict[str, tuple[str, int]] = {}
         #: All runs, by ``order``.

@@ -27,6 +27,7 @@ from refold_adapters.ports import (
     TaskRow,
     Write,
 )
+from refold_adapters.ports.outcomes import DONE
 from refold_adapters.store_errors import StoreError
 from refold_adapters.subscribers import Subscribers
 
@@ -130,6 +131,12 @@ class MemoryStore:
             run = self._open_state().runs.get(run_id)
             return None if run is None else run.refusals.get(message_id)
 
+    def find_answer(self, request: str) -> bytes | None:
+        """What was noted of a request; None if nothing was, or that is no longer kept."""
+        with self._lock:
+            noted = self._open_state().requests.get(request)
+            return None if noted is None else noted[1]
+
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed, by token."""
         with self._lock:
@@ -167,6 +174,17 @@ class MemoryStore:
                 fix="open another one; close it only when no worker and no client uses it any more",
             )
         return self._state
+
+
+def _apply_once(state: State, now: int, write: ports.Once) -> Outcome:
+    noted = state.requests.get(write.request)
+    if noted is not None:
+        return ports.Repeated(noted[1])
+    outcome = ports.Done() if write.write is None else _apply(state, now, write.write)
+    if isinstance(outcome, DONE):
+        state.changes += 1
+        state.requests[write.request] = (now, write.answer)
+    return outcome
 
 
 def _apply(state: State, now: int, write: Write) -> Outcome:
@@ -207,6 +225,8 @@ def _apply(state: State, now: int, write: Write) -> Outcome:
             return copies.delete_run(state, now, write)
         case ports.ExpireRuns():
             return copies.expire_runs(state, now, write)
+        case ports.Once():
+            return _apply_once(state, now, write)
         case ports.OpenSession():
             return writes.open_session(state, now, write)
         case ports.RenewSession():

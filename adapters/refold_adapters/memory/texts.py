@@ -35,6 +35,8 @@ def _texts(write: Write) -> Sequence[str]:
             )
         case ports.AcceptMessage():
             return (write.workflow_id, write.run_id or "", write.request_id)
+        case ports.Once():
+            return (write.request, *(() if write.write is None else _texts(write.write)))
         case _:
             return ()
 

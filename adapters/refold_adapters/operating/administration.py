@@ -12,7 +12,18 @@ from refold.events import WorkflowExecutionTerminated
 from refold.messages import Message, PauseWorkflow, TerminateWorkflow, UnpauseWorkflow, UpdateWorkflowOptions
 from refold_adapters.operating.endings import end_due_runs, ending_turn, ends_others, turn_from_outside
 from refold_adapters.operating.inspection import read_history
-from refold_adapters.ports import ChangeRun, Committed, CommitTurn, Done, RunRow, Stale, Store, Unseen
+from refold_adapters.operating.requests import Request
+from refold_adapters.ports import (
+    ChangeRun,
+    Committed,
+    CommitTurn,
+    Done,
+    Repeated,
+    RunRow,
+    Stale,
+    Store,
+    Unseen,
+)
 from refold_adapters.random_ids import random_hex
 from refold_adapters.runtime_errors import WorkflowClosedError, WorkflowNotFoundError
 from refold_adapters.turns.turn_writes import commit_of
@@ -49,44 +60,29 @@ def _was_terminated_by(row: RunRow, request_id: str) -> bool:
     return isinstance(event, WorkflowExecutionTerminated) and event.request_id == request_id
 
 
-def tell(store: Store, row: RunRow, message: Message) -> None:
+def tell(store: Store, row: RunRow, message: Message, request: Request) -> None:
     """Have a run told something that needs no code; it holds when this returns, or else with the first turn of a run that had none."""
+    write: ChangeRun | CommitTurn | None
     while True:
         if row.closed_at is not None:
             raise WorkflowClosedError(row.workflow_id, row.run_id, row.status.value)
         if row.turn == 0:
-            (outcome,) = store.apply([_before_first_turn(row.run_id, message)])
-            if isinstance(outcome, Done):
-                return
+            write = _before_first_turn(row.run_id, message)
         else:
             state = fold(read_history(store, row.run_id))
             events = decide_turn(state, [message], at=max(store.clock.now_us(), state.at))
-            if not events:
-                return
-            (outcome,) = store.apply(
-                [
-                    commit_of(
-                        turn_from_outside(state, events, None),
-                        token=0,
-                        run_id=row.run_id,
-                        turn_token=random_hex(),
-                        task_queue=row.task_queue,
-                    )
-                ]
-            )
-            if isinstance(outcome, Committed):
-                return
+            write = None  # it is so already
+            if events:
+                write = commit_of(
+                    turn_from_outside(state, events, None),
+                    token=0,
+                    run_id=row.run_id,
+                    turn_token=random_hex(),
+                    task_queue=row.task_queue,
+                )
+        if isinstance(request.apply(write), Done | Committed | Repeated | None):
+            return
         row = _again(store, row)
-
-
-def change_options(store: Store, row: RunRow, *, build_id: str, identity: str) -> None:
-    """Move a run to another build, or to any if it is empty."""
-    request_id = random_hex()
-    tell(
-        store,
-        row,
-        UpdateWorkflowOptions(options={"build_id": build_id}, identity=identity, request_id=request_id),
-    )
 
 
 def _before_first_turn(run_id: str, message: Message) -> ChangeRun:

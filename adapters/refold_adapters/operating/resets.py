@@ -9,6 +9,7 @@ One rule: the new run, all that it begins with, and the ends of the old one and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import attrs
@@ -23,6 +24,7 @@ from refold_adapters.operating.administration import terminating
 from refold_adapters.operating.copying import Copier, impossible
 from refold_adapters.operating.endings import end_due_runs, ends_others
 from refold_adapters.operating.inspection import read_history
+from refold_adapters.operating.requests import Request
 from refold_adapters.operating.retelling import (
     AGAIN,
     FROM_OTHERS,
@@ -38,6 +40,7 @@ from refold_adapters.ports import (
     CreateRun,
     Exists,
     Properties,
+    Repeated,
     RunRow,
     RunStatus,
     Stale,
@@ -97,6 +100,7 @@ def reset_run(
     *,
     reason: str,
     identity: str,
+    request: Request,
     exclude: Sequence[ResetReapplyExcludeType] = (),
 ) -> Reset:
     """Begin a run anew at a turn, and end the one that is open under its workflow id: itself, or a later one."""
@@ -107,10 +111,12 @@ def reset_run(
             write, ended = _reset(
                 store, row, point, run_id=run_id, why=why, identity=identity, exclude=exclude
             )
-            (outcome,) = store.apply([write])
+            outcome = request.apply(write, run_id)
         except WorkflowClosedError:
             outcome = Stale(0)  # one of those that are to be ended has ended
             write, ended = None, []
+        if isinstance(outcome, Repeated):
+            return Reset(json.loads(outcome.answer), [])
         if write is not None and (
             isinstance(outcome, Created) or (isinstance(outcome, Exists) and outcome.run_id == run_id)
         ):
@@ -167,6 +173,7 @@ def fork_run(
     workflow_id: str,
     input: Sequence[Plain] | None,
     identity: str,
+    request: Request,
 ) -> str:
     """Begin another run as a copy of this one up to a turn; returns its run id."""
     run_id = random_uuid()
@@ -179,7 +186,10 @@ def fork_run(
         identity=identity,
         request_id=run_id,
     )
-    (outcome,) = store.apply([source.copy(store, start, takes_place=False)])
+    outcome = request.apply(source.copy(store, start, takes_place=False), run_id)
+    if isinstance(outcome, Repeated):
+        answer: str = json.loads(outcome.answer)
+        return answer
     if isinstance(outcome, Exists) and outcome.run_id != run_id:
         raise WorkflowAlreadyStartedError(workflow_id, outcome.run_id, RunStatus(outcome.status).value)
     return run_id

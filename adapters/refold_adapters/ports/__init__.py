@@ -15,6 +15,7 @@ Times are integer microseconds since the Unix epoch, UTC, by the store's clock, 
 
 from refold_adapters.ports.administration import ChangeRun, CopyRun, DeleteRun, ExpireRuns
 from refold_adapters.ports.any_write import Write
+from refold_adapters.ports.once import Askable, Once
 from refold_adapters.ports.outcomes import (
     Accepted,
     Beat,
@@ -32,6 +33,7 @@ from refold_adapters.ports.outcomes import (
     Outcome,
     ReadyRuns,
     Refused,
+    Repeated,
     Stale,
     Unseen,
 )
@@ -81,6 +83,7 @@ __all__ = [
     "OUTSIDE",
     "AcceptMessage",
     "Accepted",
+    "Askable",
     "Beat",
     "CancelTask",
     "ChangeRun",
@@ -112,6 +115,7 @@ __all__ = [
     "NewTask",
     "NextRun",
     "NotFound",
+    "Once",
     "OpenSession",
     "Opened",
     "Outcome",
@@ -124,6 +128,7 @@ __all__ = [
     "Relay",
     "ReleaseRuns",
     "RenewSession",
+    "Repeated",
     "RetryTask",
     "RunFilter",
     "RunRow",

@@ -69,7 +69,8 @@ class DeleteRun(Value):
 class ExpireRuns(Value):
     """Remove up to ``limit`` runs that were closed before or at ``closed_until``, the earliest first, as ``DeleteRun`` does.
 
-    Tombstones older than ``forget_until`` go too.  ``Expired``, with the time at which the earliest of the rest was closed.
+    Tombstones and noted requests (``Once``) older than ``forget_until`` go too.
+    ``Expired``, with the time at which the earliest of the rest was closed.
     """
 
     closed_until: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from refold_adapters.ports.administration import ChangeRun, CopyRun, DeleteRun, ExpireRuns
+from refold_adapters.ports.once import Once
 from refold_adapters.ports.writes import (
     AcceptMessage,
     ChangeTask,
@@ -47,4 +48,5 @@ Write: TypeAlias = (
     | CopyRun
     | DeleteRun
     | ExpireRuns
+    | Once
 )

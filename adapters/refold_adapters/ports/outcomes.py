@@ -125,6 +125,16 @@ class ClaimedTasks(Value):
     tasks: Sequence[TaskRow]
 
 
+@attrs.frozen(eq=False, repr=False)
+class Repeated(Value):
+    """It was done before, by a request of that name; ``answer`` was noted then."""
+
+    answer: bytes
+
+
+#: What says that a write was done.
+DONE: tuple[type[Value], ...] = (Done, Created, Committed, Accepted, Beat)
+
 Outcome: TypeAlias = (
     Opened
     | Done
@@ -141,6 +151,7 @@ Outcome: TypeAlias = (
     | Accepted
     | Committed
     | Beat
+    | Repeated
     | ReadyRuns
     | ClaimedTasks
 )

@@ -83,6 +83,10 @@ class Store(Protocol):
         """Why a message was refused; None if it was not, or that is no longer kept."""
         ...
 
+    def find_answer(self, request: str) -> bytes | None:
+        """What was noted of a request (``Once``); None if nothing was, or that is no longer kept."""
+        ...
+
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed, by token."""
         ...

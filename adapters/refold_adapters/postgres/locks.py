@@ -4,7 +4,8 @@ The rules in ``sql`` are those of one writer at a time.  Here there are many, so
 in one order for all; then nothing of it changes under them, and no two transactions wait for each other.
 
 1. Sessions: shared by whoever writes for one, alone by whoever ends it.  So no session is ended in the middle of a write of its own.
-2. Workflow ids: which run of one is the latest must not change while a run is created, or a message finds its way by the id.
+2. Requests that are done once, and workflow ids: which run of one is the latest must not change while a run is created, or a message
+   finds its way by the id.
 3. Runs, in order of their keys.
 
 One rule: whoever waits for a lock holds none that comes later.  What claims take comes last and without waiting (SKIP LOCKED).
@@ -50,6 +51,7 @@ class _Touched:
     sessions: set[int] = attrs.field(factory=set[int])
     ended_sessions: set[int] = attrs.field(factory=set[int])
     workflow_ids: set[str] = attrs.field(factory=set[str])
+    requests: set[str] = attrs.field(factory=set[str])
     run_ids: set[str] = attrs.field(factory=set[str])
     #: Whether a message may be for another run than the one it names.
     inherits: bool = False
@@ -79,6 +81,10 @@ class _Touched:
                 self.run_ids.update(write.run_ids)
             case ports.UnparkRuns():
                 self.run_ids.update(write.run_ids or ())
+            case ports.Once():
+                self.requests.add(write.request)
+                if write.write is not None:
+                    self.add(write.write)
             case ports.ChangeTask() | ports.ChangeRun() | ports.DeleteRun():
                 self.run_ids.add(write.run_id)
             case _:
@@ -124,8 +130,8 @@ def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> Rows | N
         tx.execute(_SHARE_SESSIONS, (sorted(_session_keys(place, shared)),))
     if touched.ended_sessions:
         tx.execute(_TAKE_KEYS, (sorted(_session_keys(place, touched.ended_sessions)),))
-    if touched.workflow_ids:
-        tx.execute(_TAKE_KEYS, (sorted({_stripe(place, each) for each in touched.workflow_ids}),))
+    if keys := touched.workflow_ids | touched.requests:
+        tx.execute(_TAKE_KEYS, (sorted({_stripe(place, each) for each in keys}),))
     run_ids = list(touched.run_ids)
     if touched.workflow_ids or touched.ended_sessions or touched.inherits:
         values = (run_ids, list(touched.workflow_ids), run_ids, list(touched.ended_sessions))

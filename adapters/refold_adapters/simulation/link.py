@@ -220,6 +220,10 @@ class Link:
         """Why a message was refused."""
         return self._reach().find_refusal(run_id, message_id)
 
+    def find_answer(self, request: str) -> bytes | None:
+        """What was noted of a request."""
+        return self._reach().find_answer(request)
+
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed."""
         return self._reach().list_sessions()

@@ -12,6 +12,7 @@ from refold_adapters.ports import Outcome, RunStatus
 from refold_adapters.sql.inbox import earliest_work, put_message, work_of
 from refold_adapters.sql.places import row_span
 from refold_adapters.sql.relays import relay_all
+from refold_adapters.sql.requests import forget_requests
 from refold_adapters.sql.rows import status_of
 from refold_adapters.sql.runs import deleted_at, put_run, run_in_the_way
 from refold_adapters.sql.transaction import Transaction
@@ -136,6 +137,7 @@ def expire_runs(tx: Transaction, write: ports.ExpireRuns) -> Outcome:
     for (run_key,) in expired:
         _remove(tx, run_key)
     tx.execute(_FORGET, (write.forget_until,))
+    forget_requests(tx, write.forget_until)
     return ports.Expired(len(expired), tx.execute(_NEXT_CLOSED_AT).fetchone()[0])
 
 

@@ -6,7 +6,8 @@ from typing import assert_never
 
 from refold_adapters import ports
 from refold_adapters.ports import Outcome, Write
-from refold_adapters.sql import claims, copies, runs, sessions, tasks, turns
+from refold_adapters.ports.outcomes import DONE
+from refold_adapters.sql import claims, copies, requests, runs, sessions, tasks, turns
 from refold_adapters.sql.transaction import Transaction
 
 
@@ -56,9 +57,21 @@ def perform(tx: Transaction, write: Write) -> Outcome:
             return copies.delete_run(tx, write)
         case ports.ExpireRuns():
             return copies.expire_runs(tx, write)
+        case ports.Once():
+            return _once(tx, write)
         case ports.OpenSession():
             return sessions.open_session(tx, write)
         case ports.CloseSession():
             return sessions.close_session(tx, write)
         case _:
             assert_never(write)
+
+
+def _once(tx: Transaction, write: ports.Once) -> Outcome:
+    answer = requests.find_answer(tx, write.request)
+    if answer is not None:
+        return ports.Repeated(answer)
+    outcome = ports.Done() if write.write is None else perform(tx, write.write)
+    if isinstance(outcome, DONE):
+        requests.note_request(tx, write)
+    return outcome

@@ -22,7 +22,7 @@ from refold_adapters.ports import (
     TaskRow,
     Write,
 )
-from refold_adapters.sql import claims, reads, refusals
+from refold_adapters.sql import claims, reads, refusals, requests
 from refold_adapters.sql.group import Batch
 from refold_adapters.sql.transaction import Transaction
 from refold_adapters.store_errors import StoreError
@@ -117,6 +117,10 @@ class SqlStore:
     def find_refusal(self, run_id: str, message_id: int) -> bytes | None:
         """Why a message was refused; None if it was not, or that is no longer kept."""
         return self._open().read(lambda tx: refusals.find_refusal(tx, run_id, message_id))
+
+    def find_answer(self, request: str) -> bytes | None:
+        """What was noted of a request; None if nothing was, or that is no longer kept."""
+        return self._open().read(lambda tx: requests.find_answer(tx, request))
 
     def list_sessions(self) -> list[SessionRow]:
         """All sessions that were not closed, by token."""

@@ -159,5 +159,14 @@ TABLES = (
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX tombstones_by_request ON tombstones (workflow_id, request_id)",
+    # What was asked for once, and was done: see Once.
+    """
+    CREATE TABLE requests (
+        request TEXT PRIMARY KEY,
+        answer BLOB NOT NULL,
+        noted_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX requests_by_time ON requests (noted_at)",
     "CREATE INDEX tombstones_by_time ON tombstones (deleted_at)",
 )

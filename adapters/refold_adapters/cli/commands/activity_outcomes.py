@@ -7,26 +7,29 @@ from typing import Any
 import click
 
 from refold_adapters.cli.activities import activity_options, opened_activity, say_done
+from refold_adapters.cli.params import request_option
 from refold_adapters.cli.settings import common_options
 
 
 @click.command("complete")
 @activity_options
+@request_option
 @click.option("--result", metavar="JSON", help="Its result.")
 @common_options
 @click.pass_context
-def complete(context: click.Context, /, *, result: str | None, **typed: Any) -> None:
+def complete(context: click.Context, /, *, result: str | None, request_id: str | None, **typed: Any) -> None:
     """Complete an activity with a result, whoever works on it."""
     from refold_adapters.cli.params import json_argument
 
     value = None if result is None else json_argument(result)
     with opened_activity(context, typed) as (_, activity):
-        activity.complete(value)
+        activity.complete(value, request_id=request_id)
         say_done(context, activity, "completed")
 
 
 @click.command("fail")
 @activity_options
+@request_option
 @click.option("--reason", default="", metavar="TEXT", help="What happened.")
 @click.option("--type", "type_", metavar="TYPE", help="Type of the failure, as retry policies name it.")
 @click.option("--detail", "details", multiple=True, metavar="JSON", help="A detail of it; repeatable.")
@@ -41,6 +44,7 @@ def fail(
     type_: str | None,
     details: tuple[str, ...],
     non_retryable: bool,
+    request_id: str | None,
     **typed: Any,
 ) -> None:
     """Fail an attempt of an activity; its retry policy decides whether there is another one."""
@@ -49,7 +53,7 @@ def fail(
 
     error = ApplicationError(reason, *json_arguments(details), type=type_, non_retryable=non_retryable)
     with opened_activity(context, typed) as (_, activity):
-        activity.fail(error)
+        activity.fail(error, request_id=request_id)
         say_done(context, activity, "failed")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from refold_adapters.cli.params import JsonCommand
+from refold_adapters.cli.params import JsonCommand, request_option
 from refold_adapters.cli.points import point_of, point_options
 from refold_adapters.cli.settings import common_options, module_option, settings_of
 
@@ -17,6 +17,7 @@ from refold_adapters.cli.settings import common_options, module_option, settings
 @click.argument("args", metavar="[JSON]...", nargs=-1)
 @click.option("--run-id", metavar="RUN", help="That run, instead of the open or latest one.")
 @point_options
+@request_option
 @module_option
 @common_options
 @click.pass_context
@@ -28,6 +29,7 @@ def command(
     new_id: str,
     args: tuple[str, ...],
     run_id: str | None,
+    request_id: str | None,
     **typed: Any,
 ) -> None:
     """Begin another run, of workflow id NEW_ID, as a copy of one up to one of its turns; that one goes on as if nothing had been.
@@ -44,7 +46,7 @@ def command(
     settings = settings_of(context)
     values, point = json_arguments(args), point_of(context, typed)
     with opened_client(settings, load_code(settings.modules)) as client:
-        fork = client.handle(workflow_id, run_id).fork(new_id, *values, **point)
+        fork = client.handle(workflow_id, run_id).fork(new_id, *values, **point, request_id=request_id)
         if settings.output == "table":
             click.echo(f"{escaped(workflow_id)} forked as {escaped(new_id)} (run {fork.run_id})")
         else:

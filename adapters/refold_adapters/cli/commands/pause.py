@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refold_adapters.cli.acting import Verb, act, chosen, runs_options
-from refold_adapters.cli.params import reason_option
+from refold_adapters.cli.params import reason_option, request_option
 from refold_adapters.cli.settings import common_options
 
 if TYPE_CHECKING:
@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 @click.command("pause")
 @click.argument("workflow_id", metavar="[ID]", required=False)
 @reason_option
+@request_option
 @runs_options
 @common_options
 @click.pass_context
-def command(context: click.Context, /, *, workflow_id: str | None, reason: str, **typed: Any) -> int:
+def command(
+    context: click.Context, /, *, workflow_id: str | None, reason: str, request_id: str | None, **typed: Any
+) -> int:
     """Let the code of a run, or of all open ones that fit, make no progress until it is resumed; what comes for it waits.
 
     Pausing what is paused changes nothing.
     """
 
     def deed(_: Client, handle: WorkflowHandle[Any]) -> dict[str, Any]:
-        handle.pause(reason)
+        handle.pause(reason, request_id=request_id)
         return {"paused": True}
 
     runs = chosen(context, workflow_id, typed)

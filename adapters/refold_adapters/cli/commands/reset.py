@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refold_adapters.cli.acting import Touched, Verb, act, chosen, runs_options
-from refold_adapters.cli.params import reason_option
+from refold_adapters.cli.params import reason_option, request_option
 from refold_adapters.cli.points import point_of, point_options
 from refold_adapters.cli.settings import common_options
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     help="What came after that turn and is not to come again: SIGNAL, UPDATE or CANCEL_REQUEST; repeatable.",
 )
 @reason_option
+@request_option
 @runs_options
 @common_options
 @click.pass_context
@@ -37,6 +38,7 @@ def command(
     workflow_id: str | None,
     reapply_exclude: tuple[str, ...],
     reason: str,
+    request_id: str | None,
     **typed: Any,
 ) -> int:
     """Begin a run anew at one of its turns, under another run id; an open one is terminated.
@@ -50,7 +52,11 @@ def command(
     exclude = [ResetReapplyExcludeType(kind.upper()) for kind in reapply_exclude]
 
     def deed(_: Client, handle: WorkflowHandle[Any]) -> dict[str, Any]:
-        return {"run_id": handle.reset(**point, reason=reason, reapply_exclude=exclude).run_id}
+        return {
+            "run_id": handle.reset(
+                **point, reason=reason, reapply_exclude=exclude, request_id=request_id
+            ).run_id
+        }
 
     runs = chosen(context, workflow_id, typed)
     return act(

@@ -8,6 +8,7 @@ import click
 
 from refold_adapters.cli.acting import Touched, Verb, act, chosen, runs_options
 from refold_adapters.cli.errors import CliError, Exit
+from refold_adapters.cli.params import request_option
 from refold_adapters.cli.settings import common_options
 
 if TYPE_CHECKING:
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 
 @click.command("retry")
 @click.argument("workflow_id", metavar="[ID]", required=False)
+@request_option
 @runs_options
 @common_options
 @click.pass_context
-def command(context: click.Context, /, *, workflow_id: str | None, **typed: Any) -> int:
+def command(
+    context: click.Context, /, *, workflow_id: str | None, request_id: str | None, **typed: Any
+) -> int:
     """Let a parked run, or all that fit, be tried again by the workers that are at work.
 
     A worker that starts tries the parked runs of its queue again by itself.  A run that is not parked is left as it is; one that has
@@ -30,11 +34,10 @@ def command(context: click.Context, /, *, workflow_id: str | None, **typed: Any)
 
     def deed(client: Client, handle: WorkflowHandle[Any]) -> dict[str, Any]:
         row = handle.current_row()
-        if row.closed_at is not None:
+        tried = client.retry(workflow_id=row.workflow_id, request_id=request_id)
+        if row.closed_at is not None and not tried:
             raise _closed(row)
-        if row.parked is not None:
-            client.retry(workflow_id=row.workflow_id)
-        return {"was_parked": row.parked is not None}
+        return {"was_parked": bool(tried)}
 
     def told(name: str, record: dict[str, Any]) -> str:
         return f"{name} is tried again" if record["was_parked"] else f"{name} is not parked: nothing to do"

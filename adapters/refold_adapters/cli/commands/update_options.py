@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refold_adapters.cli.acting import Verb, act, chosen, runs_options
+from refold_adapters.cli.params import request_option
 from refold_adapters.cli.settings import common_options
 from refold_adapters.cli.texts import escaped
 
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
     metavar="BUILD",
     help="Build of the code that is to run it; '' for any.",
 )
+@request_option
 @runs_options
 @common_options
 @click.pass_context
-def command(context: click.Context, /, *, workflow_id: str | None, build_id: str, **typed: Any) -> int:
+def command(
+    context: click.Context, /, *, workflow_id: str | None, build_id: str, request_id: str | None, **typed: Any
+) -> int:
     """Move an open run, or all that fit, to another build of its code."""
 
     def deed(_: Client, handle: WorkflowHandle[Any]) -> dict[str, Any]:
-        handle.update_options(build_id=build_id)
+        handle.update_options(build_id=build_id, request_id=request_id)
         return {"build_id": build_id}
 
     def told(name: str, _: dict[str, Any]) -> str:
