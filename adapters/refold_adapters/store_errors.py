@@ -29,6 +29,9 @@ CODES: dict[str, str] = {
     "RF5099": "The database gave an unexpected error",
 }
 
+#: What is no better the next time: rows or a whole file that cannot be read.
+DAMAGE = ("RF5007", "RF5013")
+
 
 class StoreError(RefoldError):
     """A store could not do what it was asked to do (RF50xx).  Nothing that it acknowledged before is lost by that."""

@@ -148,10 +148,11 @@ class WorkflowHandle(RunOperations, Generic[R_co]):
             try:
                 outcome = self._client.sender.send(self.workflow_id, run_id, message)
             except WorkflowClosedError as error:
-                if self._move_on():
-                    continue
+                # First of all: a run that goes on elsewhere has heard it too, and the next one must not hear it again.
                 if request_id is not None and self._has_heard(error.run_id, request_id):
                     return error.run_id, Accepted(error.run_id, None)
+                if self._move_on():
+                    continue
                 raise
             return (outcome.run_id if isinstance(outcome, Accepted) else run_id or ""), outcome
 

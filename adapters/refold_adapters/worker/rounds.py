@@ -42,7 +42,7 @@ from refold_adapters.worker.baton import Baton
 from refold_adapters.worker.insisting import PAUSE_SECONDS_FIRST, apply_until_done
 from refold_adapters.worker.live import Made
 from refold_adapters.worker.runs import Runs
-from refold_adapters.worker.sessions import Session
+from refold_adapters.worker.sessions import Session, tasks_held_by
 
 #: How often another process's writes are looked for.
 POLL_SECONDS = 0.05
@@ -87,6 +87,8 @@ class Rounds:
         #: Whether to look at the store, and whether it was written to from elsewhere since the last look.
         self.look, self.behind = True, False
         self._next_due: int | None = None
+        #: Whether tasks were claimed and the store's answer never came: perhaps some are held that nobody here knows of.
+        self._claimed_unheard = False
         self._polled = 0.0
         self._ended = 0.0
 
@@ -185,6 +187,7 @@ class Rounds:
             if self.look and not self.draining.is_set():
                 self._claim()
             self._commit_round()
+            self._begin_unheard()
             self._runs.evict()
             self._end_due_runs()
             self._retention.sweep_if_due()
@@ -241,7 +244,9 @@ class Rounds:
                 token=token, task_queues=self._queues, limit=self._max_turns, exclude=strangers, builds=builds
             )
         ]
+        unheard = self._claimed_unheard
         if (free := self._tasks.free) > 0:
+            self._claimed_unheard = True  # until what was claimed has begun: the store may fail in between
             types = tuple(self._registry.activities)
             writes.append(ClaimTasks(token=token, task_queues=self._queues, activity_types=types, limit=free))
         for outcome in self._store.apply(writes):
@@ -257,10 +262,22 @@ class Rounds:
                 case _:
                     self._lost_session()
                     return
+        self._claimed_unheard = unheard
         # What is due already and was not claimed now waits for a slot, or is not for this worker: it is looked for again
         # when a slot is free or the store changes, and at every idle poll.
         due = self._store.next_due_at(self._queues, token, builds)
         self._next_due = due if due is not None and due > self._store.clock.now_us() else None
+
+    def _begin_unheard(self) -> None:
+        """Begin the tasks that were claimed by a call whose answer was lost, once no outcome is left that is still to be recorded."""
+        is_busy = self._writes or self._runs.has_work or self._runs.leftovers
+        if not self._claimed_unheard or is_busy or self.draining.is_set():
+            return
+        held = tasks_held_by(self._store, self._session.token)
+        self._claimed_unheard = False
+        for row in held:
+            if not self._tasks.runs(row.run_id, row.seq) and (ended := self._tasks.start_claimed(row)):
+                self._route(ended)
 
     def _commit_round(self) -> None:
         """Make the turns that are due and commit them, with all other writes that have come up, in one go."""

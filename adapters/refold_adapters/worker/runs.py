@@ -41,6 +41,7 @@ from refold_adapters.ports import (
 )
 from refold_adapters.registry import Registry
 from refold_adapters.runtime_errors import UnknownTypeError
+from refold_adapters.store_errors import DAMAGE, StoreError
 from refold_adapters.turns.acceptances import accept_write, acceptance
 from refold_adapters.turns.results import Ending
 from refold_adapters.turns.turn_writes import is_local, task_queue_of
@@ -95,6 +96,8 @@ class Runs:
         self.look_again = False
         #: A run that was closed here wants others to be ended.
         self.ends_others = False
+        #: Why a run could not be read.
+        self._trouble: StoreError | None = None
 
     @property
     def token(self) -> int:
@@ -178,6 +181,9 @@ class Runs:
                 made.append(one)
             if len(made) >= limit or live.takeovers > 1:
                 break
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None and not made:
+            raise trouble
         return made
 
     def _make_turn(self, live: LiveRun) -> Made | None:
@@ -207,7 +213,11 @@ class Runs:
             self._without_events(live, turn)
             return None
         claimed: dict[int, bool] = {}
-        commit = self._maker.commit(live, turn, claimed=claimed)
+        try:
+            commit = self._maker.commit(live, turn, claimed=claimed)
+        except StoreError as error:
+            self._refuse(live, error)
+            return None
         if live.creation is None:
             return Made(live, turn, [commit], claimed)
         made = Made(live, turn, [live.creation, commit], claimed)
@@ -251,11 +261,15 @@ class Runs:
             self._dirty[live.run_id] = live
 
     def _refuse(self, live: LiveRun, error: RefoldError) -> None:
-        """The turn cannot be made: what it was made of goes back to the store, and the run is parked, with the reason."""
+        """The turn cannot be made: what it was made of goes back to the store, and the run is parked if that is its own fault."""
         self.drop(live)
         self._give_back(live, self.leftovers)
         if error.code == "RF3008":
             return  # it was paused: all of it waits in the store
+        if isinstance(error, StoreError) and error.code not in DAMAGE:
+            # That the store could not be read says nothing of the run: it is claimed again.
+            self.look_again, self._trouble = True, error
+            return
         is_unknown = isinstance(error, UnknownTypeError) and not self._fail_unknown_types
         if is_unknown and self._registry.find_workflow(live.workflow_type) is None:
             self.strangers[live.run_id] = True

@@ -10,7 +10,20 @@ import os
 import sys
 from datetime import timedelta
 
-from refold_adapters.ports import CloseSession, Fenced, Opened, OpenSession, RenewSession, SessionRow, Store
+import attrs
+
+from refold_adapters.ports import (
+    CloseSession,
+    Fenced,
+    Opened,
+    OpenSession,
+    RenewSession,
+    RunFilter,
+    RunStatus,
+    SessionRow,
+    Store,
+    TaskRow,
+)
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -57,6 +70,17 @@ class Session:
         if self.token:
             self._store.apply([CloseSession(token=self.token, graceful=True)])
             self.token = 0
+
+
+def tasks_held_by(store: Store, token: int) -> list[TaskRow]:
+    """The activity tasks that a session holds; it looks at every open run, for a session which has lost count."""
+    found: list[TaskRow] = []
+    page = RunFilter(statuses=[RunStatus.RUNNING])
+    while rows := store.list_runs(page):
+        for row in rows:
+            found += [task for task in store.list_tasks(row.run_id) if task.owner == token]
+        page = attrs.evolve(page, before=(rows[-1].started_at, rows[-1].run_id))
+    return found
 
 
 def host_name() -> str:
