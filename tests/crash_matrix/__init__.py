@@ -1,0 +1,1 @@
+"""The crash matrix: real processes, killed at every operation of their store."""
