@@ -29,6 +29,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # a default that is a function has an address for its name, otherwise
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True

@@ -119,4 +119,4 @@ EFFECT_METHODS: dict[type, set[str]] = {
     Handle: set(),
 }
 #: Methods that make no effect.
-HELPERS = {"encode", "decode", "options", "decode_input", "encode_answer", "decode_result"}
+HELPERS = {"encode", "decode", "options", "decode_input", "encode_answer", "decode_result", "running"}

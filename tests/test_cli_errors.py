@@ -428,7 +428,8 @@ def test_a_command_that_only_looks_makes_no_store(args: tuple[str, ...], store: 
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("postgres://x", "RF5001"),
+        ("mysql://x", "RF5001"),
+        ("postgresql://127.0.0.1:1/nobody", "RF5014"),
         ("", "RF5001"),
         ("sqlite:///nowhere/x.db", "RF5208"),
         (".", "RF5001"),

@@ -66,6 +66,7 @@ class Simulation:
         self._bytes = self.seeds.stream("ids").hex
         self._open = ExitStack()
         link = self.link(Process("client", self.scheduler), NO_FAULTS)
+        #: A client in a process of its own, which no fault reaches.
         self.client = self.make_client(link)
 
     # Making ---------------------------------------------------------------------------------------------------------
