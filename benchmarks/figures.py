@@ -55,6 +55,10 @@ class Samples:
         """The values of some names side by side, a round each."""
         return list(zip(*(self._values.get(name, []) for name in names), strict=True))
 
+    def last(self, name: str) -> float:
+        """What was added last under that name."""
+        return self._values[name][-1]
+
     def figure(self, name: str) -> Figure | None:
         """The values of that name, or None where nothing was measured."""
         values = self._values.get(name)

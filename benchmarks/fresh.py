@@ -1,6 +1,6 @@
 """What can only be measured in a process of its own: start-up, and memory of runs that wait.
 
-python -m benchmarks.fresh FOLDER
+python -m benchmarks.fresh STORE
 """
 
 import time
@@ -12,7 +12,6 @@ IMPORT_SECONDS = time.perf_counter() - _begin
 
 import gc  # noqa: E402
 import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from benchmarks.answering import answer, resident_bytes  # noqa: E402
@@ -33,7 +32,7 @@ def start_up() -> dict[str, Any]:
         return (yield from step(number))
 
     begin = time.perf_counter()
-    with Engine(FOLDER / "fresh.db", workflows=[one_step], activities=[step]) as engine:
+    with Engine(STORE, workflows=[one_step], activities=[step]) as engine:
         launched = time.perf_counter()
         engine.run(one_step, 7, id=f"first-{time.time_ns()}")
         ended = time.perf_counter()
@@ -76,7 +75,7 @@ def parked_runs(runs: int) -> dict[str, Any]:
     """Bytes that this process grows by for each run that waits for a signal after five steps, live in the worker's cache."""
     from benchmarks.workloads import parked, step
 
-    with Engine(FOLDER / "parked.db", workflows=[parked], activities=[step]) as engine:
+    with Engine(STORE, workflows=[parked], activities=[step]) as engine:
 
         def park(number: int) -> None:
             ids = [f"parked-{time.time_ns()}-{nth}" for nth in range(number)]
@@ -97,5 +96,5 @@ def parked_runs(runs: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    FOLDER = Path(sys.argv[1])
+    STORE = sys.argv[1]
     answer({"peer": "refold"}, {each.__name__: each for each in (start_up, parked_executions, parked_runs)})

@@ -1,8 +1,8 @@
 """What the machine and the language allow: the least that any engine must do, without the engine.
 
 ``BareLoop`` is a generator that is driven through a recorded history and checked against it, with no state, no codec, no timers, no
-failures.  ``RawCommits`` writes one row a transaction into an SQLite file with the settings of the store (WAL,
-``synchronous=FULL``).  Neither is a rival: they turn absolute figures, which differ between machines and minutes, into ratios.
+failures.  ``RawCommits`` writes one row a transaction, into an SQLite file with the settings of the store or, in ``postgres_limits``, to
+the server that the store is on.  Neither is a rival: they turn absolute figures, which differ between machines and minutes, into ratios.
 
     python -m benchmarks.limits
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -167,10 +168,39 @@ ROW = b"r" * 170
 _PAGES = 1_200
 
 
-class RawCommits:
+class RawCommits(ABC):
     """One row of about 200 bytes a transaction, durable when ``commit`` returns."""
 
+    def __init__(self) -> None:
+        self._count = 0
+
+    def commit(self) -> float:
+        """Commit one row; returns the seconds that it took."""
+        self._count += 1
+        begin = time.perf_counter()
+        self._commit(f"run-{self._count:08d}")
+        return time.perf_counter() - begin
+
+    def seconds(self, commits: int) -> float:
+        """Time of so many commits."""
+        return sum(self.commit() for _ in range(commits))
+
+    @abstractmethod
+    def _commit(self, run: str) -> None: ...
+
+    @abstractmethod
+    def settings(self) -> dict[str, str]:
+        """What its commits owe their durability to, as the database says it."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class RawSqliteCommits(RawCommits):
+    """Into an SQLite file with the settings of the store: WAL, ``synchronous=FULL``."""
+
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.connection = sqlite3.connect(folder / "raw.db", isolation_level=None, check_same_thread=False)
         execute = self.connection.execute
         execute("PRAGMA journal_mode = WAL")
@@ -178,7 +208,6 @@ class RawCommits:
         execute(
             "CREATE TABLE event (run TEXT NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (run, seq)) WITHOUT ROWID"
         )
-        self._count = 0
         # A commit that makes the log file longer costs about twice as much as one that overwrites it: grow it once.
         execute("CREATE TABLE filler (data BLOB)")
         execute("BEGIN")
@@ -186,19 +215,15 @@ class RawCommits:
         execute("COMMIT")
         execute("DELETE FROM filler")
 
-    def commit(self) -> float:
-        """Commit one row; returns the seconds that it took."""
-        self._count += 1
+    def _commit(self, run: str) -> None:
         execute = self.connection.execute
-        begin = time.perf_counter()
         execute("BEGIN IMMEDIATE")
-        execute("INSERT INTO event VALUES (?, ?, ?)", (f"run-{self._count:08d}", 1, ROW))
+        execute("INSERT INTO event VALUES (?, ?, ?)", (run, 1, ROW))
         execute("COMMIT")
-        return time.perf_counter() - begin
 
-    def seconds(self, commits: int) -> float:
-        """Time of so many commits."""
-        return sum(self.commit() for _ in range(commits))
+    def settings(self) -> dict[str, str]:
+        names = ("journal_mode", "synchronous")
+        return {name: str(self.connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in names}
 
     def close(self) -> None:
         self.connection.close()
@@ -208,7 +233,7 @@ def main() -> None:
     loop = BareLoop(1_000)
     loop_seconds = [a_call(loop.replay, 0.1).wall for _ in range(7)]
     with tempfile.TemporaryDirectory(prefix="limits-", dir=".") as folder:
-        raw = RawCommits(Path(folder))
+        raw = RawSqliteCommits(Path(folder))
         commits = [[raw.commit() for _ in range(300)] for _ in range(7)]
         raw.close()
     table(

@@ -1,6 +1,6 @@
 """Both halves of a crash, of refold: a process that leaves runs half done when it is killed, and one that takes them over.
 
-python -m benchmarks.recovering FOLDER
+python -m benchmarks.recovering STORE
 """
 
 import time
@@ -9,7 +9,6 @@ _begin = time.perf_counter()
 import asyncio  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
-from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from benchmarks.answering import answer, resident_bytes  # noqa: E402
@@ -49,7 +48,7 @@ def leave(runs: int) -> dict[str, Any]:
     """Start ``runs`` runs and return when each has its durable steps, and waits for one that does not end."""
     begin = time.perf_counter()
     engine = Engine(
-        FOLDER / "recovery.db",
+        STORE,
         workflows=[half_done],
         activities=[step],
         max_concurrent_activities=runs,  # each run keeps one that does not end
@@ -66,7 +65,7 @@ def recover(runs: int) -> dict[str, Any]:
     """Take the runs over; seconds since this process began, import included, until the first step runs and until all are complete."""
     global _blocked  # noqa: PLW0603 - this process is not killed
     _blocked = False
-    with Engine(FOLDER / "recovery.db", workflows=[half_done], activities=[step]) as engine:
+    with Engine(STORE, workflows=[half_done], activities=[step]) as engine:
         results = [engine.handle(f"half-{number}", workflow=half_done).result() for number in range(runs)]
         seconds = time.perf_counter() - _begin
         memory = resident_bytes()
@@ -76,5 +75,5 @@ def recover(runs: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    FOLDER = Path(sys.argv[1])
+    STORE = sys.argv[1]
     answer({"peer": "refold"}, {each.__name__: each for each in (leave, recover)})

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
+from benchmarks.beds import Bed
 from benchmarks.figures import Samples, percentile
 from benchmarks.limits import RawCommits
 from benchmarks.peering import Driver, open_peer
@@ -75,15 +75,17 @@ class Bench:
     """What takes turns, and what was found."""
 
     plan: Plan
-    folder: Path
+    bed: Bed
     ours: Ours
-    raw: RawCommits
     dbos: Driver | str
     samples: Samples = field(factory=Samples)
 
+    @property
+    def raw(self) -> RawCommits:
+        return self.bed.raw
+
     def close(self) -> None:
         self.ours.close()
-        self.raw.close()
         if isinstance(self.dbos, Driver):
             self.dbos.close()
 
@@ -153,6 +155,10 @@ def signals(bench: Bench) -> None:
     The run is at rest before each, and so is the disk: what follows the step is committed after the measurement has ended.
     """
     _latencies(bench, "W4", bench.ours.signal, bench.plan.signals, _REST_SECONDS)
+    if (notify := bench.bed.notify) is not None:
+        heard = 1e3 * percentile([notify() for _ in range(bench.plan.signals)], 0.5)
+        bench.samples.add("W4 notify p50 ms", heard)
+        bench.samples.add("W4 notify and commit p50 ms", heard + bench.samples.last("W4 raw commit p50 ms"))
     theirs = [bench.theirs("signal") for _ in range(bench.plan.dbos_signals)]
     _add_percentiles(bench, "W4 dbos", [each for each in theirs if each is not None])
 
@@ -191,11 +197,10 @@ def long_runs(bench: Bench) -> None:
 
 def start_up(bench: Bench) -> None:
     """W6: import, launch on a store that exists, first workflow, memory; each in a process of its own."""
-    folder = str(bench.folder)
-    with Driver("fresh", folder) as fresh:
+    with Driver("fresh", bench.bed.store("fresh")) as fresh:
         _add_start_up(bench, "W6", fresh.ask("start_up"))
     if isinstance(bench.dbos, Driver):
-        other = open_peer("dbos_steps", folder)
+        other = open_peer("dbos_steps", bench.bed.dbos("fresh"))
         assert isinstance(other, Driver)
         with other:
             _add_start_up(bench, "W6 dbos", other.ask("start_up"))
@@ -209,11 +214,11 @@ def _add_start_up(bench: Bench, name: str, found: dict[str, Any]) -> None:
 
 def parked(bench: Bench) -> None:
     """W11: memory of runs that wait: the kernel's part of each, and all that a worker with them takes."""
-    with Driver("fresh", str(bench.folder)) as fresh:
+    with Driver("fresh", bench.bed.store("parked")) as fresh:
         found = fresh.ask("parked_executions", runs=bench.plan.executions)
         bench.samples.add("W11 execution bytes", found["bytes"])
         bench.samples.add("W11 executions loaded/s", bench.plan.executions / found["seconds"])
-    with Driver("fresh", str(bench.folder)) as fresh:
+    with Driver("fresh", bench.bed.store("parked")) as fresh:
         bench.samples.add("W11 run bytes", fresh.ask("parked_runs", runs=bench.plan.runs)["bytes"])
 
 

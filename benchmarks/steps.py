@@ -1,6 +1,7 @@
 """How many steps a second a store makes durable, and how long one takes, beside raw commits and DBOS.
 
-    python -m benchmarks.steps --store sqlite [--json] [--quick] [--rounds N] [--no-peers] [--only W1,W3] [--dir DIR]
+    python -m benchmarks.steps --store sqlite|postgres [--json] [--quick] [--rounds N] [--no-peers] [--only W1,W3]
+        [--dir DIR] [--server URL]
 
 The workloads are told in README.md.  In each round ours, raw commits and DBOS take turns, and ratios are taken within a round.  With
 ``--json`` the last line of the output is one JSON object.
@@ -10,17 +11,14 @@ from __future__ import annotations
 
 import argparse
 import platform
-import sqlite3
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 
+from benchmarks.beds import add_options, bed_of
 from benchmarks.figures import Figure, Samples, last_line, load_average, table
-from benchmarks.limits import RawCommits
 from benchmarks.peering import Driver, open_peer
 from benchmarks.step_measures import COMMITS, DBOS_WAYS, FULL, MEASURES, QUICK, STEPS, Bench, start_up
 from benchmarks.workloads import Ours
@@ -73,6 +71,7 @@ def summary(samples: Samples, long: Sequence[int]) -> dict[str, Any]:
             }
             for name in ("W3", "W4")
         },
+        "notify_p50_ms": of("W4 notify p50 ms"),
         "W3b": {
             "steps_per_second": {str(number): of(f"W3b {number}") for number in long},
             "dbos_steps_per_second": {str(number): of(f"W3b dbos {number}") for number in long},
@@ -89,6 +88,7 @@ def summary(samples: Samples, long: Sequence[int]) -> dict[str, Any]:
             "W2_over_dbos_best": over("W2 best", "W2 dbos best"),
             "W3_p50_in_raw_commits": over("W3 p50 ms", "W3 raw commit p50 ms"),
             "W4_p50_in_raw_commits": over("W4 p50 ms", "W4 raw commit p50 ms"),
+            "W4_p50_over_notify_and_commit": over("W4 p50 ms", "W4 notify and commit p50 ms"),
             "W3b_longest_over_shortest": over(f"W3b {longest}", f"W3b {shortest}"),
             "import_over_dbos_import": over("W6 import_seconds", "W6 dbos import_seconds"),
             "parked_bytes": of("W11 execution bytes"),
@@ -158,20 +158,18 @@ def run(args: argparse.Namespace) -> None:
     if args.rounds:
         plan = evolve(plan, rounds=args.rounds)
     load = load_average()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=args.dir) as name:
-        folder = Path(name).resolve()
-        (folder / "dbos").mkdir()
-        dbos = open_peer("dbos_steps", str(folder / "dbos")) if args.peers else "not asked for"
-        bench = Bench(plan, folder, Ours(folder), RawCommits(folder), dbos)
+    with bed_of(args) as bed:
+        dbos = open_peer("dbos_steps", bed.dbos("steps")) if args.peers else "not asked for"
+        bench = Bench(plan, bed, Ours(bed.store("steps")), dbos)
         try:
             measure(bench, [name for name in MEASURES if name in args.only.split(",")])
         finally:
             bench.close()
     found: dict[str, Any] = {
         "benchmark": "steps",
-        "store": args.store,
+        "store": bed.kind,
         "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
+        bed.kind: bed.version,
         "refold": version("refold"),
         "rounds": plan.rounds,
         "load_average": load,
@@ -188,15 +186,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.steps", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--store", choices=["sqlite"], default="sqlite")
+    add_options(parser)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: to see that it runs, not how fast")
     parser.add_argument("--rounds", type=int, help="5 unless told otherwise")
-    parser.add_argument("--no-peers", dest="peers", action="store_false", help="only ours and raw commits")
-    parser.add_argument("--only", default=",".join(MEASURES), help="some of " + ",".join(MEASURES))
     parser.add_argument(
-        "--dir", type=Path, default=Path(), help="a folder on a real disk; by default the current one"
+        "--no-peers",
+        dest="peers",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="DBOS beside ours",
     )
+    parser.add_argument("--only", default=",".join(MEASURES), help="some of " + ",".join(MEASURES))
     run(parser.parse_args())
 
 

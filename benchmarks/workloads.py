@@ -1,4 +1,4 @@
-"""refold's side of the step benchmark: its workflows, and an engine with default settings on an SQLite file.
+"""refold's side of the step benchmark: its workflows, and an engine with default settings on a store.
 
 One rule: a measurement begins before the call that a user would make and ends when what the user waits for is there and durable.
 """
@@ -74,11 +74,11 @@ def parked(number: int) -> Workflow[int]:
 
 
 class Ours:
-    """An engine in a folder, and the workloads on it; each returns its seconds."""
+    """An engine on a store, and the workloads on it; each returns its seconds."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "refold.db"
-        self.engine = Engine(self.path, workflows=[steps, listener, parked], activities=[step, stamp])
+    def __init__(self, store: str) -> None:
+        self._store = store
+        self.engine = Engine(store, workflows=[steps, listener, parked], activities=[step, stamp])
         self._ids = count(1)
         self._listener: WorkflowHandle[int] | None = None
         self.ways: dict[str, Callable[[int, int], float]] = {
@@ -147,11 +147,11 @@ class Ours:
 
     def warm_up(self) -> None:
         """Work until the log file no longer grows: a commit that makes it longer costs about twice as much as later ones."""
-        log = self.path.with_name(self.path.name + "-wal")
+        log = Path(f"{self._store}-wal")  # of SQLite; a PostgreSQL server takes up old files of its log again
         before = -1
         for _ in range(_WARM_UP_BATCHES_MAX):
             self.sequential(10, 10)
-            size = log.stat().st_size
+            size = log.stat().st_size if log.exists() else 0
             if size == before:
                 return
             before = size

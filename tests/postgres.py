@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import psycopg
@@ -105,19 +105,36 @@ def give_back_schema(url: str, schema: str) -> None:
         _spare.append(schema)
 
 
-def start(watched: int) -> str:
-    """Start a server that ends when the process ``watched`` does."""
-    folder = Path(tempfile.mkdtemp(prefix="refold-pg-"))
+def start(watched: int, place: Path | None = None, settings: Mapping[str, str] = SETTINGS) -> str:
+    """Start a server, in a folder of its own in ``place``, that ends when the process ``watched`` does."""
+    folder = Path(tempfile.mkdtemp(prefix="refold-pg-", dir=place))
     folder.chmod(0o755)
-    keeper = [sys.executable, __file__, str(folder), str(watched)]
+    options = [f"{name}={value}" for name, value in settings.items()]
+    keeper = [sys.executable, __file__, str(folder), str(watched), *options]
     subprocess.run(keeper, check=True, stdin=subprocess.DEVNULL, start_new_session=True)
     return f"postgresql://refold@/postgres?host={folder}"
+
+
+@contextlib.contextmanager
+def running(place: Path, settings: Mapping[str, str]) -> Generator[str, None, None]:
+    """The URL of a server that is there until the end of the block, and has left nothing but an empty folder then."""
+    url = start(os.getpid(), place, settings)
+    try:
+        yield url
+    finally:
+        folder = Path(url.partition("host=")[2])
+        server = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(server, signal.SIGQUIT)
+        while any(
+            folder.glob("*")
+        ):  # the folder itself may belong to a place where the server's user may remove nothing
+            time.sleep(0.02)
 
 
 # The keeper: a process that starts a server, and stops it when the test run is over -----------------------------------
 
 
-def keep(folder: Path, watched: int, ready: int) -> None:
+def keep(folder: Path, watched: int, settings: Sequence[str], ready: int) -> None:
     as_root = os.geteuid() == 0
     programs = _programs(folder, as_root=as_root)
     data = folder / "data"
@@ -131,7 +148,7 @@ def keep(folder: Path, watched: int, ready: int) -> None:
     with (folder / "log").open("w") as log:
         initdb = [programs / "initdb", "-D", data, "-U", "refold", "--auth=trust", "--encoding=UTF8"]
         subprocess.run([*initdb, "--no-locale", "--no-sync"], check=True, cwd=folder, stdout=log, stderr=log)
-        options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        options = [word for setting in settings for word in ("-c", setting)]
         postgres = [programs / "postgres", "-D", data, "-k", folder, *options]
         server = subprocess.Popen(postgres, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     _wait_until_ready(server, folder)
@@ -182,12 +199,12 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def main(folder: Path, watched: int) -> None:
+def main(folder: Path, watched: int, settings: Sequence[str]) -> None:
     """Return when the server is ready; a process that belongs to nobody keeps it."""
     told, ready = os.pipe()
     if os.fork() == 0:
         os.close(told)
-        keep(folder, watched, ready)
+        keep(folder, watched, settings, ready)
         return
     os.close(ready)
     os.read(told, 1)  # ends when the other side is closed, be it by an error
@@ -195,4 +212,4 @@ def main(folder: Path, watched: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

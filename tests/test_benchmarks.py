@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from benchmarks.beds import postgres_bed
 from benchmarks.figures import Figure, Samples, figure
-from benchmarks.limits import BareLoop, RawCommits
+from benchmarks.limits import BareLoop, RawSqliteCommits
 from benchmarks.step_measures import FULL
 from benchmarks.steps import doubts, summary
 
@@ -75,6 +79,7 @@ def test_the_last_line_of_the_step_benchmark_has_every_workload(tmp_path: Path) 
     assert {"dbos": None} == found["peers"]
     assert {"W1", "W2", "W3", "W3b", "W4", "W6", "W11"} < set(found)
     without_dbos = {name for name, value in found["ratios"].items() if value is None}
+    without_dbos -= {"W4_p50_over_notify_and_commit"}  # SQLite has no notifications
     assert {"W1_over_dbos", "W2_over_dbos_best", "import_over_dbos_import"} == without_dbos
     assert found["W6"]["import_seconds"]["median"] > 0
     assert [] == list(tmp_path.iterdir()), "it leaves nothing behind"
@@ -155,18 +160,60 @@ def test_the_bare_loop_finds_a_history_that_its_generator_did_not_make() -> None
 
 
 def test_a_raw_commit_is_as_durable_as_one_of_the_store(tmp_path: Path) -> None:
-    raw = RawCommits(tmp_path)
+    raw = RawSqliteCommits(tmp_path)
     try:
-        settings = [
-            raw.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
-        ]
+        assert {"journal_mode": "wal", "synchronous": "2"} == raw.settings()
         assert raw.seconds(2) > 0
         rows = raw.connection.execute("SELECT count(*) FROM event").fetchone()[0]
     finally:
         raw.close()
 
-    assert ["wal", 2] == settings
     assert 2 == rows
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that also another user's server gets to, as that of pytest is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_server_of_the_benchmark_is_as_durable_as_one_in_production_and_leaves_nothing(
+    reachable: Path,
+) -> None:
+    with postgres_bed(reachable) as bed:
+        settings = bed.raw.settings()
+        assert bed.raw.seconds(2) > 0
+        assert bed.notify is not None
+        assert bed.notify() > 0
+
+    assert {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"} == settings
+    assert [] == [path for path in reachable.rglob("*") if path.is_file()]
+
+
+def test_the_step_benchmark_runs_on_postgresql_too_and_leaves_nothing(
+    tmp_path: Path, postgres_server: str
+) -> None:
+    server = ("--server", postgres_server, "--dir", str(tmp_path))
+    _, found = bench("steps", "--store", "postgres", "--no-peers", "--only", "W1,W2,W3,W4", *server)
+
+    assert "postgres" == found["store"]
+    for name in ("W1_steps_over_raw_commits", "W3_p50_in_raw_commits", "W4_p50_over_notify_and_commit"):
+        assert found["ratios"][name]["median"] > 0
+    assert found["W2"]["steps_per_second"]["best"]["median"] > 0
+    with psycopg.connect(postgres_server) as connection:
+        left = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname ~ '^(bench_|raw)'"
+        ).fetchall()
+    assert [] == left
+
+
+def test_runs_that_a_killed_process_left_on_postgresql_are_timed_too(postgres_server: str) -> None:
+    _, found = bench("recovery", "--store", "postgres", "--server", postgres_server, "--no-peers")
+
+    (size,) = found["runs"].values()
+    assert 0 < size["first_step_seconds"]["median"] < size["seconds"]["median"]
 
 
 def test_runs_that_a_killed_process_left_are_timed_to_their_first_step_and_to_their_end() -> None:

@@ -1,6 +1,6 @@
-"""Both halves of a crash, of DBOS on an SQLite file: runs that are half done when the process is killed, and their recovery.
+"""Both halves of a crash, of DBOS: runs that are half done when the process is killed, and their recovery.
 
-python -m benchmarks.peers.dbos_recovery FOLDER
+python -m benchmarks.peers.dbos_recovery DATABASE_URL
 """
 
 # Its environment is not the one that types are checked in.
@@ -11,16 +11,15 @@ import time
 _begin = time.perf_counter()
 import asyncio  # noqa: E402
 import os  # noqa: E402
-import sqlite3  # noqa: E402
 import sys  # noqa: E402
 from importlib.metadata import version  # noqa: E402
-from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from benchmarks.answering import answer, resident_bytes  # noqa: E402
 
 try:
     from dbos import DBOS, SetWorkflowID
+    from sqlalchemy import create_engine, text
 except ImportError as error:
     answer({"missing": str(error)}, {})
     sys.exit()
@@ -53,19 +52,15 @@ async def half_done() -> int:
 
 def _count(question: str) -> int:
     """An answer of its own store, looked up beside it, as it has no cheap way to count."""
-    connection = sqlite3.connect(f"file:{FOLDER}/dbos.db?mode=ro", uri=True)
-    try:
-        found: int = connection.execute(question).fetchone()[0]
-        return found
-    finally:
-        connection.close()
+    with _store.connect() as connection:
+        return int(connection.execute(text(question)).scalar_one())
 
 
 def _launch() -> None:
     DBOS(
         config={
             "name": "bench",
-            "system_database_url": f"sqlite:///{FOLDER}/dbos.db",
+            "system_database_url": URL,
             "log_level": "ERROR",
             "application_version": "1",
             "executor_id": "local",
@@ -112,6 +107,8 @@ def recover(runs: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    FOLDER = Path(sys.argv[1]).resolve()
+    URL = sys.argv[1]
+    # Its counts come from beside it, through the library and the driver that it uses itself.
+    _store = create_engine(URL.replace("postgresql:", "postgresql+psycopg:"))
     answer({"peer": "dbos", "version": version("dbos")}, {each.__name__: each for each in (leave, recover)})
     os._exit(0)  # what it started may still wait

@@ -1,6 +1,6 @@
-"""DBOS on an SQLite file, with its default settings: steps, latency, start-up.
+"""DBOS with its default settings, on an SQLite file or a PostgreSQL database: steps, latency, start-up.
 
-python -m benchmarks.peers.dbos_steps FOLDER
+python -m benchmarks.peers.dbos_steps DATABASE_URL
 """
 
 # Its environment is not the one that types are checked in.
@@ -13,7 +13,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from benchmarks.answering import answer, resident_bytes
@@ -160,7 +159,7 @@ if __name__ == "__main__":
     DBOS(
         config={
             "name": "bench",
-            "system_database_url": f"sqlite:///{Path(sys.argv[1]).resolve()}/dbos.db",
+            "system_database_url": sys.argv[1],
             "log_level": "ERROR",
             "application_version": "1",
             "executor_id": "local",
