@@ -31,6 +31,7 @@ check: lint types docs coverage
 lint: .venv
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/refold lint examples
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 types: .venv

@@ -131,7 +131,7 @@ ROWS = (
     ("waiting",),
     ("worker",),
     ("client",),
-    ("engine", "simulation"),
+    ("engine", "simulation", "linting"),
     ("cli",),
     ("testing",),
 )

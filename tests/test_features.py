@@ -29,6 +29,7 @@ OF_ONE_KIND = frozenset(
         "Static types kept end to end",
         "One command checks a change against all live histories",
         "Command line",
+        "Lint of workflow code for determinism",
     }
 )
 

@@ -51,6 +51,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = MappingProxyType(
         "Histories and checks": {
             "export": ("export", "Write histories to files, one a run."),
             "replay": ("replay", "Replay histories against today's code."),
+            "lint": ("lint", "Find what in workflow code would not replay."),
             "doctor": ("doctor", "Check this installation and the store."),
         },
     }

@@ -1,0 +1,2 @@
+from . import parcels
+from .stamps import reexported
