@@ -69,7 +69,7 @@ NOBODY_MAY_CALL = ("eval", "exec", "__import__")
 
 #: The order of the kernel: a module may import those before it.  A row is one idea; so is the step to the next row.
 LAYERS = (
-    *("errors", "ids", "flags", "source", "value"),
+    *("errors", "ids", "flags", "value", "source"),
     *("scalars", "typed", "payloads", "failures", "prng", "policies", "search_attributes", "child_options"),
     *(
         "events.base",

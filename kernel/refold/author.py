@@ -32,6 +32,7 @@ from refold.others import ChildWorkflowHandle
 from refold.payloads import decoder
 from refold.policies import ActivityOptions, microseconds
 from refold.prng import Random
+from refold.value import Value
 from refold.waits import (
     AskInfo,
     CancelStep,
@@ -73,8 +74,8 @@ class Handle(Answering[T_co]):
         return answer
 
 
-@attrs.frozen
-class Outcome(Generic[T_co]):
+@attrs.frozen(eq=False, repr=False)
+class Outcome(Value, Generic[T_co]):
     """How a step of ``all_settled`` ended: with a value, or with an error."""
 
     value: T_co | None = None

@@ -19,6 +19,7 @@ from refold.effects import Effect
 from refold.payloads import Plain
 from refold.source import yield_site
 from refold.unyielded import MAKER
+from refold.value import Value
 from refold.waits import Combine
 
 #: How often a generator is asked to close before it is given up.
@@ -168,8 +169,8 @@ class Slot:
 Waiter: TypeAlias = Branch | Slot
 
 
-@attrs.frozen
-class Quarantined:
+@attrs.frozen(eq=False, repr=False)
+class Quarantined(Value):
     """A generator that would not close: it stays in memory, and the code at ``source`` must be changed (RF1103)."""
 
     source: str

@@ -25,6 +25,7 @@ from refold.payloads import Plain
 from refold.policies import RetryDecision, RetryPolicy, next_try
 from refold.prng import uuid4_for
 from refold.state import ExecutionState, Ledger
+from refold.value import Value
 
 #: How long after its start a run may continue as new at the earliest, where nothing reached it: or it would do nothing else.
 CONTINUE_INTERVAL_US = 1_000_000
@@ -49,8 +50,8 @@ class Carry(str, Enum):
     SEED = "that of this run"
 
 
-@attrs.frozen
-class Row:
+@attrs.frozen(eq=False, repr=False)
+class Row(Value):
     """One field of ``StartWorkflow``, and where each kind of next run has it from."""
 
     field: str
@@ -96,8 +97,8 @@ CARRY_OVER: tuple[Row, ...] = (
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in attrs.fields(StartWorkflow)}
 
 
-@attrs.frozen(kw_only=True)
-class NextRun:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class NextRun(Value):
     """The run that follows one that has ended: its first turn is made of ``start`` and ``messages``."""
 
     start: StartWorkflow

@@ -17,6 +17,7 @@ from refold.ids import checked_id
 from refold.payloads import Plain, encode
 from refold.policies import ParentClosePolicy, RetryPolicy, WorkflowIDReusePolicy, microseconds
 from refold.search_attributes import SearchAttributePair, plain_search_attributes
+from refold.value import Value
 
 
 class ChildWorkflowCancellationType(str, Enum):
@@ -40,8 +41,8 @@ _CHOICES: dict[str, type[Enum]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class ChildWorkflowOptions:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ChildWorkflowOptions(Value):
     """How one child workflow is started; what is None is taken from the parent or left open."""
 
     #: The parent's, if None.

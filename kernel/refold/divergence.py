@@ -16,6 +16,7 @@ from refold.errors import NondeterminismError
 from refold.events import HistoryEvent, MarkerRecorded, WorkflowExecutionStarted, event_kinds
 from refold.failures import Failure
 from refold.policies import instant
+from refold.value import Value
 
 #: How many events before the divergence are shown.
 EVENTS_SHOWN = 5
@@ -46,8 +47,8 @@ class InputPolicy(str, Enum):
     WARN = "WARN"
 
 
-@attrs.frozen
-class Produced:
+@attrs.frozen(eq=False, repr=False)
+class Produced(Value):
     """What the code asked for."""
 
     kind: str
@@ -56,8 +57,8 @@ class Produced:
     source: str
 
 
-@attrs.frozen(kw_only=True)
-class Divergence:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Divergence(Value):
     """Where code and history part: the recorded event or None, what the code did or None, and what came before."""
 
     started: WorkflowExecutionStarted | None

@@ -69,8 +69,8 @@ class Effect(Answering[T_co], Value):
 Workflow: TypeAlias = Generator[Effect[Any], object, T]
 
 
-@attrs.frozen(weakref_slot=False)
-class ActivityType(Generic[T]):
+@attrs.frozen(weakref_slot=False, eq=False, repr=False)
+class ActivityType(Value, Generic[T]):
     """What the kernel needs to know of an activity: its name, its options as plain data, and how to read its result."""
 
     name: str

@@ -42,6 +42,7 @@ from refold.state import ExecutionState, Ledger, is_terminal
 from refold.tape import Tape
 from refold.unyielded import MAKER, ReadOnly, Recorder
 from refold.updates import refusal
+from refold.value import Value
 from refold.waiting import Waiting, waiting
 from refold.waits import Log
 
@@ -59,8 +60,8 @@ def open_executions() -> tuple[Execution, ...]:
     return tuple(_OPEN.values())
 
 
-@attrs.frozen(kw_only=True)
-class Turn:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Turn(Value):
     """One turn that was made: append ``events`` whole or not at all, then carry out ``commands``."""
 
     number: int

@@ -16,6 +16,7 @@ import attrs
 from refold.errors import DefinitionError, PayloadError
 from refold.payloads import Plain, encode
 from refold.source import traceback_frames
+from refold.value import Value
 
 #: Deepest chain of causes that is kept; what lies deeper is cut off.
 CAUSES_MAX = 16
@@ -47,8 +48,8 @@ class RetryState(str, Enum):
     IN_PROGRESS = "IN_PROGRESS"
 
 
-@attrs.frozen
-class Failure:
+@attrs.frozen(eq=False, repr=False)
+class Failure(Value):
     """An error as data: what events and task rows hold."""
 
     #: ``application``, ``activity``, ``timeout``, ``cancelled``, ``terminated``, ``child_workflow``, ``already_started`` or

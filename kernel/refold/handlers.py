@@ -17,13 +17,14 @@ from refold.events import WorkflowExecutionUpdateCompleted
 from refold.failures import ContinueAsNewError
 from refold.payloads import encode
 from refold.policies import HandlerUnfinishedPolicy
+from refold.value import Value
 
 if TYPE_CHECKING:
     from refold.scheduler import Scheduler
 
 
-@attrs.frozen
-class Handling:
+@attrs.frozen(eq=False, repr=False)
+class Handling(Value):
     """One message that a handler is at work for: ``Turn.unfinished`` holds those that the end of a run cut off."""
 
     kind: Literal["signal", "update"]

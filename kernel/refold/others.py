@@ -31,6 +31,7 @@ from refold.inbound import Signal
 from refold.payloads import decoder, encode
 from refold.policies import RetryPolicy, microseconds
 from refold.search_attributes import SearchAttributePair, plain_search_attributes
+from refold.value import Value
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -164,8 +165,8 @@ def _workflow(
 # Other runs -------------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class ExternalWorkflowHandle:
+@attrs.frozen(eq=False, repr=False)
+class ExternalWorkflowHandle(Value):
     """Another run, known by its id; nothing is asked of it until an effect made here is yielded."""
 
     workflow_id: str

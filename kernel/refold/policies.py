@@ -18,6 +18,7 @@ from refold.failures import Failure, RetryState
 from refold.ids import checked_id
 from refold.payloads import Plain
 from refold.prng import Random, seed_for
+from refold.value import Value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -108,8 +109,8 @@ def _is_finite(number: object) -> bool:
         return False
 
 
-@attrs.frozen(kw_only=True)
-class RetryPolicy:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RetryPolicy(Value):
     """How an activity or a workflow is retried; the defaults are Temporal's: for ever, from 1 s, doubling, to at most 100 s apart."""
 
     initial_interval: timedelta = timedelta(seconds=1)
@@ -191,8 +192,8 @@ _DURATIONS = (
 _SWITCHES = ("at_most_once", "local")
 
 
-@attrs.frozen(kw_only=True)
-class ActivityOptions:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ActivityOptions(Value):
     """How one activity is run; they live with the activity and may be changed for one call by ``.options(...)``.
 
     Temporal insists on a timeout; here none is required, as an embedded run has no lost worker to wait for.
@@ -269,8 +270,8 @@ class ActivityOptions:
         return cls(**fields)
 
 
-@attrs.frozen
-class RetryDecision:
+@attrs.frozen(eq=False, repr=False)
+class RetryDecision(Value):
     """What follows a failed attempt: another one after ``delay_us``, or none, because of ``retry_state``."""
 
     delay_us: int | None

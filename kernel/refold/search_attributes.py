@@ -17,6 +17,7 @@ import attrs
 from refold.errors import DefinitionError
 from refold.ids import checked_id
 from refold.payloads import Plain, encode
+from refold.value import Value
 
 T = TypeVar("T")
 
@@ -59,8 +60,8 @@ _FITS: dict[SearchAttributeKind, Callable[[Any], bool]] = {
 }
 
 
-@attrs.frozen
-class SearchAttributeKey(Generic[T]):
+@attrs.frozen(eq=False, repr=False)
+class SearchAttributeKey(Value, Generic[T]):
     """A search attribute by name, with the type of its values: ``SearchAttributeKey.keyword("customer")``."""
 
     name: str
@@ -130,8 +131,8 @@ class SearchAttributeKey(Generic[T]):
         return cast(T, found["value"])
 
 
-@attrs.frozen
-class SearchAttributePair:
+@attrs.frozen(eq=False, repr=False)
+class SearchAttributePair(Value):
     """A search attribute with its value as plain data; made by a :class:`SearchAttributeKey`."""
 
     name: str

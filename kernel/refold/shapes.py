@@ -16,6 +16,7 @@ from typing import Any, Union, cast
 import attrs
 
 from refold.failures import Failure, RetryState, TimeoutType
+from refold.value import Value
 
 #: Fields of text that hold a value of an enum, under whatever class they stand.
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -42,8 +43,8 @@ class _Missing:
 _MISSING = _Missing()
 
 
-@attrs.frozen
-class _Field:
+@attrs.frozen(eq=False, repr=False)
+class _Field(Value):
     name: str
     default: Any
     #: The types of decoded JSON that it takes; empty where it takes any.
@@ -52,7 +53,7 @@ class _Field:
     convert: Callable[[Any], Any] | None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Shape:
     """The layout of one class; :func:`shape_of` has it."""
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import attrs
 
+from refold.value import Value
+
 _PACKAGE = __name__.rpartition(".")[0] + "."
 
 
-@attrs.frozen
-class Site:
+@attrs.frozen(eq=False, repr=False)
+class Site(Value):
     """A place in code, resolved to a line only when someone asks."""
 
     code: CodeType

@@ -25,6 +25,7 @@ from refold.events import (
     WorkflowExecutionStarted,
     WorkflowExecutionUpdateAccepted,
 )
+from refold.value import Value
 
 
 class WorkflowStatus(str, Enum):
@@ -128,8 +129,8 @@ class Ledger:
         )
 
 
-@attrs.frozen(kw_only=True)
-class ExecutionState:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ExecutionState(Value):
     """The state of a run after some event: a value that can be compared and kept.  The fields are those of the ledger."""
 
     status: WorkflowStatus

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, Union
 import attrs
 
 from refold.scalars import SCALARS, Misfit, Reader, anything, enum_reader, literal_reader, need, refuse
+from refold.value import Value
 
 _LISTS = (
     list,
@@ -240,8 +241,8 @@ def _precedence(member: Any, reader: Reader, plain: Any) -> int:
 # Classes --------------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class _ClassField:
+@attrs.frozen(eq=False, repr=False)
+class _ClassField(Value):
     argument: str
     reader: Reader
     required: bool

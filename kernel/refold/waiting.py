@@ -19,14 +19,15 @@ from refold.events import (
 )
 from refold.policies import instant
 from refold.source import user_frames
+from refold.value import Value
 from refold.waits import Combine, ReceiveSignal, WaitCondition, WaitHandlers
 
 #: How many steps of one combinator are named.
 STEPS_SHOWN = 5
 
 
-@attrs.frozen
-class Waiting:
+@attrs.frozen(eq=False, repr=False)
+class Waiting(Value):
     """What one branch of a run waits for."""
 
     #: The number of the branch; 0 is the workflow itself.

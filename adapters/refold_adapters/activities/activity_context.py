@@ -13,11 +13,12 @@ import attrs
 
 from refold import CancelledError
 from refold.payloads import encode
+from refold.value import Value
 from refold_adapters.runtime_errors import ExecutionError
 
 
-@attrs.frozen(kw_only=True)
-class ActivityInfo:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ActivityInfo(Value):
     """The attempt that is running."""
 
     activity_id: str

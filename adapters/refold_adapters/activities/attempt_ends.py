@@ -9,13 +9,14 @@ import attrs
 
 from refold.codec import decode_failure, encode_message
 from refold.messages import Message
+from refold.value import Value
 from refold_adapters.activities.attempts import Attempt
 from refold_adapters.activities.task_ends import after_failure
 from refold_adapters.ports import AcceptMessage, DetachTask, FinishTask, Heartbeat, RetryTask, Write
 
 
-@attrs.frozen
-class Ended:
+@attrs.frozen(eq=False, repr=False)
+class Ended(Value):
     """What the end of an attempt comes to: a message for its run, another attempt, or that somebody outside goes on with it."""
 
     attempt: Attempt

@@ -17,33 +17,34 @@ from refold.events import ActivityTaskScheduled
 from refold.failures import failure_of
 from refold.payloads import encode
 from refold.policies import microseconds
+from refold.value import Value
 from refold_adapters.activities.activity_context import ActivityContext, CompletedElsewhere
 from refold_adapters.activities.task_ends import Held
 
 
-@attrs.frozen
-class Returned:
+@attrs.frozen(eq=False, repr=False)
+class Returned(Value):
     """The attempt returned; ``result`` is plain data."""
 
     result: Any
 
 
-@attrs.frozen
-class Raised:
+@attrs.frozen(eq=False, repr=False)
+class Raised(Value):
     """The attempt failed."""
 
     failure: Failure
 
 
-@attrs.frozen
-class Cancelled:
+@attrs.frozen(eq=False, repr=False)
+class Cancelled(Value):
     """The attempt raised ``CancelledError``."""
 
     details: list[Any]
 
 
-@attrs.frozen
-class Elsewhere:
+@attrs.frozen(eq=False, repr=False)
+class Elsewhere(Value):
     """The attempt goes on somewhere else, and its outcome comes from outside."""
 
 

@@ -16,6 +16,7 @@ from refold.codec import decode_events, decode_failure, encode_failure
 from refold.events import ActivityTaskScheduled
 from refold.messages import FailActivity, Message, ReportActivityCanceled, TimeOutActivity
 from refold.policies import microseconds
+from refold.value import Value
 from refold_adapters.ports import OUTSIDE, RetryTask, TaskRow
 from refold_adapters.runtime_errors import WorkerLostError
 
@@ -32,8 +33,8 @@ CHECK_LOCAL = 3 << 30
 LOCAL_CHECK_US = 10_000_000
 
 
-@attrs.frozen(kw_only=True)
-class Held:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Held(Value):
     """An attempt, as far as its end needs to be known."""
 
     run_id: str

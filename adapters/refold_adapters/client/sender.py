@@ -18,7 +18,7 @@ from refold_adapters.waiting.closings import Closings
 from refold_adapters.worker.worker import Worker
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Sender:
     """Sends messages to runs, through the worker of this process if that has them."""
 

@@ -24,6 +24,7 @@ from refold import (
 from refold.events import WorkflowExecutionStarted
 from refold.ids import checked_id
 from refold.payloads import Plain, encode
+from refold.value import Value
 from refold_adapters.built_in import STANDALONE_ACTIVITY, standalone_options
 from refold_adapters.client.activity_handles import ActivityHandle
 from refold_adapters.client.finding import Finder
@@ -77,8 +78,8 @@ _OF_THE_START = frozenset(
 )
 
 
-@attrs.frozen(kw_only=True)
-class StandaloneActivityDescription:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class StandaloneActivityDescription(Value):
     """A stand-alone activity as it stands."""
 
     run: RunRow

@@ -15,6 +15,7 @@ from refold import WorkflowDefinition, WorkflowIDConflictPolicy, WorkflowIDReuse
 from refold.codec import encode_message
 from refold.messages import Message, StartWorkflow
 from refold.payloads import encode
+from refold.value import Value
 from refold_adapters.built_in import STANDALONE_ACTIVITY
 from refold_adapters.operating.administration import terminating
 from refold_adapters.ports import (
@@ -46,8 +47,8 @@ class NotCreatedError(Exception):
     """A run of the workflow id was there already; never leaves the client."""
 
 
-@attrs.frozen
-class Begun:
+@attrs.frozen(eq=False, repr=False)
+class Begun(Value):
     """A run that was started, or that is there instead."""
 
     run_id: str
@@ -58,7 +59,7 @@ class Begun:
     wait: UpdateWait | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Starter:
     """Creates runs in a store, on the worker of this process if that can make them."""
 

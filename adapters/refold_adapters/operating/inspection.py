@@ -9,6 +9,7 @@ import attrs
 
 from refold import Execution, InputPolicy, RefoldError, Waiting, WorkflowDefinition
 from refold.events import HistoryEvent
+from refold.value import Value
 from refold_adapters.activities.task_ends import CHECK
 from refold_adapters.fast_codec import event_decoder
 from refold_adapters.ports import RunRow, Store, TaskRow
@@ -16,8 +17,8 @@ from refold_adapters.turns.results import reason_in_words
 from refold_adapters.turns.turn_writes import DEADLINE
 
 
-@attrs.frozen(kw_only=True)
-class WorkflowDescription:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class WorkflowDescription(Value):
     """A run as it stands."""
 
     run: RunRow

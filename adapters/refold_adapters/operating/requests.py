@@ -12,11 +12,12 @@ from typing import Any
 import attrs
 
 from refold.ids import checked_id
+from refold.value import Value
 from refold_adapters.ports import Askable, Once, Outcome, Store
 
 
-@attrs.frozen
-class Request:
+@attrs.frozen(eq=False, repr=False)
+class Request(Value):
     """One call; without a request id, it is another one each time."""
 
     store: Store

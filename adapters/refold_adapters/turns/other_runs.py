@@ -73,7 +73,7 @@ def child_of(started: WorkflowExecutionStarted, seq: int) -> str:
     return child_run_id(made_under(started, seq), seq)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Others:
     """What a turn does to other runs, and which late messages nobody can be shown any more."""
 

@@ -19,12 +19,13 @@ from refold.events import (
 )
 from refold.failures import error_of
 from refold.payloads import decode
+from refold.value import Value
 from refold_adapters.ports import RunRow, RunStatus
 from refold_adapters.runtime_errors import WorkflowFailedError, WorkflowParkedError
 
 
-@attrs.frozen
-class Ending:
+@attrs.frozen(eq=False, repr=False)
+class Ending(Value):
     """That a run is closed, or parked, and how."""
 
     workflow_id: str

@@ -17,6 +17,7 @@ from refold.messages import SignalWorkflow, StartWorkflow
 from refold.payloads import Plain, encode
 from refold.policies import microseconds
 from refold.search_attributes import plain_search_attributes
+from refold.value import Value
 from refold_adapters.ports import CreateRun, RunStatus
 from refold_adapters.random_ids import random_hex, random_uuid
 from refold_adapters.runtime_errors import ExecutionError
@@ -69,8 +70,8 @@ def end_of(start: StartWorkflow, at: int) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-@attrs.frozen(kw_only=True)
-class StartOptions:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class StartOptions(Value):
     """The options of a start.
 
     ``id_reuse_policy`` says whether a *closed* run of the id allows another, ``id_conflict_policy`` what to do about an *open* one.

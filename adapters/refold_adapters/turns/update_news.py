@@ -17,12 +17,13 @@ from refold.events import (
     WorkflowExecutionUpdateCompleted,
 )
 from refold.failures import Failure
+from refold.value import Value
 
 _KINDS = frozenset((WorkflowExecutionUpdateAccepted, WorkflowExecutionUpdateCompleted))
 
 
-@attrs.frozen
-class UpdateNews:
+@attrs.frozen(eq=False, repr=False)
+class UpdateNews(Value):
     """That an update was accepted, answered or refused."""
 
     update_id: str

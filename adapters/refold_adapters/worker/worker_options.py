@@ -26,7 +26,7 @@ class VersioningBehavior(str, Enum):
     AUTO_UPGRADE = "AUTO_UPGRADE"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Builds:
     """The builds whose runs a worker can run, and the one that it pins those to that it begins."""
 
