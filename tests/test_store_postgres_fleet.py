@@ -24,6 +24,7 @@ from refold_adapters.ports import (
     Closed,
     Closing,
     Committed,
+    CommitTurn,
     Created,
     Exists,
     Fenced,
@@ -301,3 +302,39 @@ def test_the_time_is_that_of_the_database(postgres_url: str) -> None:
     assert found is not None
     assert abs(int(found[0] * 1_000_000) - store.clock.now_us()) < 5_000_000
     store.close()
+
+
+def test_turns_of_many_runs_in_one_commit_write_what_each_of_them_would_have_written_alone(
+    fleet: list[Store],
+) -> None:
+    together, alone, *_ = fleet
+    token = a_session(together)
+    names = [f"{who}-{number}" for who in ("alone", "together") for number in range(5)]
+    together.apply([new_run(name, owner=token) for name in names])
+
+    def turns_of(who: str) -> list[list[CommitTurn]]:
+        """Rounds: a task to hold, another one in its place, a turn without tasks, and the end."""
+        runs = [name for name in names if name.startswith(who)]
+        held = [evolve(first_turn(token, run), tasks=(task(1, claimed=True),)) for run in runs]
+        moved = [
+            evolve(turn(token, run, 2), finished=((1, 1),), tasks=(task(2, claimed=True),)) for run in runs
+        ]
+        quiet = [turn(token, run, 3) for run in runs]
+        ending = Closing(status=RunStatus.COMPLETED, event=b"done")
+        ended = [evolve(turn(token, run, 4), finished=((2, 1),), closing=ending) for run in runs]
+        return [held, moved, quiet, ended]
+
+    for of_alone, of_together in zip(turns_of("alone"), turns_of("together"), strict=True):
+        for write in of_alone:
+            assert isinstance(one(alone, write), Committed)
+        assert {Committed} == set(map(type, together.apply(of_together)))
+        for number in range(5):
+            pair = [(f"{who}-{number}", f"wf-{who}-{number}") for who in ("alone", "together")]
+            left, right = [together.find_run(workflow_id) for _, workflow_id in pair]
+            assert left is not None
+            assert right is not None
+            plain = ("run_id", "workflow_id", "first_run_id")
+            assert evolve(left, **{name: getattr(right, name) for name in plain}) == right
+            assert together.read_turns(left.run_id) == together.read_turns(right.run_id)
+            held_by = [[(row.seq, row.owner) for row in together.list_tasks(run)] for run, _ in pair]
+            assert held_by[0] == held_by[1]

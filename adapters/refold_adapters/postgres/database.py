@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, Cursor
 
 from refold_adapters import ports
 from refold_adapters.postgres.clock import DatabaseClock
@@ -34,7 +34,6 @@ from refold_adapters.postgres.trouble import (
 )
 from refold_adapters.sql.group import Batch, Group, carry_out
 from refold_adapters.sql.perform import perform
-from refold_adapters.sql.transaction import SESSIONS
 from refold_adapters.subscribers import Subscribers
 
 #: How often a transaction is begun again that others have crossed.
@@ -43,13 +42,24 @@ _CROSSED_TRIES = 20
 _RECONNECT_SECONDS = 10.0
 _RECONNECT_PAUSE_SECONDS = 0.1
 
-# The number of a transaction means something only to the server, and the timeline of its log, that gave it.
-_NUMBER = "SELECT pg_current_xact_id()::text, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)"
+# Who is alive, what time it is, and the number of the transaction, which means something only to the server, and the timeline of its
+# log, that gave it.
+_HEADER = """
+    SELECT token, expires_at, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_current_xact_id()::text,
+        substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+    FROM (SELECT) AS one LEFT JOIN sessions ON true ORDER BY token
+"""
+_HEADER_WITHOUT_NUMBER = _HEADER.replace("pg_current_xact_id()::text", "NULL::text")
 _NUMBER_IF_ANY = """
     SELECT pg_current_xact_id_if_assigned()::text, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
 """
 _FATE = "SELECT pg_xact_status(?::text::xid8), substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+# All that writes do is to find rows by their indexes.  A plan that was made while a table was small, and then kept, must not read it from
+# end to end once it is large.
+_BY_INDEX = """
+    SELECT set_config(name, 'off', false) FROM unnest('{enable_seqscan, enable_hashjoin, enable_mergejoin, jit}'::text[]) AS name
+"""
 _LOOK = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # The news need not be durable: whoever misses them looks by himself after a while.
 _NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(?, ?)"
@@ -77,6 +87,7 @@ class PostgresDatabase:
         self._reader: Connection[Any] | None = None
         self._listener = Listener(place, self.subscribers)
         self._group = Group(self._carry_out)
+        self._writer.execute(_BY_INDEX)
         self._hear_the_time(self._writer)
 
     def apply(self, batch: Batch) -> None:
@@ -136,7 +147,6 @@ class PostgresDatabase:
             if self._has_news:
                 self._has_news = False
                 batches[0].has_news = True
-                self._notify()
 
     def _translated(self, error: Exception) -> Exception:
         return translated(error, self.place.shown) if isinstance(error, DRIVER_ERRORS) else error
@@ -150,7 +160,7 @@ class PostgresDatabase:
                 raise closed_store(self.place.shown)
             try:
                 if self._writer is None:
-                    self._writer = self._connect()
+                    self._writer = self._connect_writer()
                 self._try(self._writer, batches)
             except psycopg.Error as error:
                 if is_crossed(error) and crossed < _CROSSED_TRIES:
@@ -172,33 +182,35 @@ class PostgresDatabase:
         # A claim that finds nothing should cost the disk nothing, so it is given a number only once it has found something.
         only_claims = all(isinstance(write, _CLAIMS) for write in writes)
         number: tuple[str | None, str] = (None, "")
-        committing = False
+        commit: Cursor[Any] | None = None
         try:
             with connection.pipeline():
                 tx = PostgresTransaction(connection, self.place)
                 tx.execute("BEGIN")
-                locked = lock_for(tx, self.place, writes)
-                sessions = tx.execute(SESSIONS)
-                now = tx.execute(_NOW)
-                if not only_claims:
-                    number = tx.execute(_NUMBER).fetchone()
-                self.clock.heard(now.fetchone()[0])
-                tx.know(sessions, locked, writes)
+                asked = lock_for(tx, self.place, writes)
+                header = tx.execute(_HEADER_WITHOUT_NUMBER if only_claims else _HEADER).fetchall()
+                self.clock.heard(header[-1][2])
+                number = header[-1][3:]
+                alive = {token: expires_at for token, expires_at, *_ in header if token is not None}
+                tx.know(alive, asked, writes)
                 for batch in batches:
                     tx.now = batch.clock.now_us()
                     batch.outcomes = [perform(tx, write) for write in batch.writes]
                 if only_claims:
                     number = tx.execute(_NUMBER_IF_ANY).fetchone()
-                committing = True
-                tx.execute("COMMIT")
+                commit = tx.send("COMMIT")
+                if number[0] is not None:
+                    # A transaction of its own, whose answer comes with that of the commit.  If it fails, others look by themselves.
+                    tx.execute(_NOTIFY, (self.place.channel, self._listener.name))
             self._has_news = self._has_news or tx.has_changed
         except BaseException as error:
             is_lost = connection.closed or not isinstance(error, Exception)
-            if not is_lost:
+            is_done = commit is not None and commit.statusmessage == "COMMIT"
+            if not is_lost and not is_done:
                 self._roll_back(connection)
                 raise
             self._drop_writer()
-            if not committing or not self._was_done(*number):
+            if not is_done and (commit is None or not self._was_done(*number)):
                 raise
             self._has_news = True
             if not isinstance(error, Exception):
@@ -222,7 +234,7 @@ class PostgresDatabase:
         deadline = time.monotonic() + _RECONNECT_SECONDS
         while time.monotonic() < deadline:
             try:
-                connection = self._writer = self._writer or self._connect()
+                connection = self._writer = self._writer or self._connect_writer()
                 found = connection.execute(_FATE.replace("?", "%s"), (number,)).fetchone()
             except psycopg.Error as error:
                 if not is_loss(error):
@@ -237,16 +249,6 @@ class PostgresDatabase:
                     return bool(state == "committed")
             time.sleep(_RECONNECT_PAUSE_SECONDS)
         raise unknown_fate(self.place.shown)
-
-    def _notify(self) -> None:
-        """Tell other processes that there is something new."""
-        if self._writer is None:
-            return
-        try:
-            self._writer.execute(_NOTIFY.replace("?", "%s"), (self.place.channel, self._listener.name))
-        except psycopg.Error as error:
-            _log.info("other processes were not told of a commit, and will look by themselves: %s", error)
-            self._drop_writer()
 
     # Connections ----------------------------------------------------------------------------------------------------
 
@@ -265,6 +267,11 @@ class PostgresDatabase:
     def _connect(self) -> Connection[Any]:
         connection = connect(self.place)
         self._hear_the_time(connection)
+        return connection
+
+    def _connect_writer(self) -> Connection[Any]:
+        connection = self._connect()
+        connection.execute(_BY_INDEX)
         return connection
 
     def _hear_the_time(self, connection: Connection[Any]) -> None:

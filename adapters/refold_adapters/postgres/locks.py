@@ -34,14 +34,23 @@ _LOCK_RUNS = (
     + TURN_COLUMNS
     + " FROM runs WHERE run_id = ANY(?) ORDER BY run_key FOR UPDATE"
 )
-_LOCK_ALL_RUNS = """
-    SELECT run_key FROM runs WHERE run_key IN (
+_TAKEN = """
+    SELECT id FROM unnest(?::text[]) AS id
+    WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = id) OR EXISTS (SELECT 1 FROM runs WHERE workflow_id = id)
+        OR EXISTS (SELECT 1 FROM tombstones WHERE run_id = id) OR EXISTS (SELECT 1 FROM tombstones WHERE workflow_id = id)
+"""
+_LOCK_ALL_RUNS = (
+    "SELECT run_id, "  # noqa: S608 - both parts are constants
+    + TURN_COLUMNS
+    + """
+    FROM runs WHERE run_key IN (
         SELECT run_key FROM runs WHERE run_id = ANY(?)
         UNION SELECT run_key FROM runs WHERE workflow_id = ANY(?) AND status = 'RUNNING'
         UNION SELECT run_key FROM heirs WHERE run_id = ANY(?)
         UNION SELECT run_key FROM runs WHERE owner = ANY(?) AND owner <> 0
     ) ORDER BY run_key FOR UPDATE
 """
+)
 
 
 @attrs.define
@@ -55,6 +64,9 @@ class _Touched:
     run_ids: set[str] = attrs.field(factory=set[str])
     #: Whether a message may be for another run than the one it names.
     inherits: bool = False
+    #: Ids of the runs to be created, and whether a run may come into being in any other way.
+    created: set[str] = attrs.field(factory=set[str])
+    may_create: bool = False
 
     def add(self, write: Write) -> None:
         match write:
@@ -62,9 +74,11 @@ class _Touched:
                 self._turn(write)
             case ports.CreateRun():
                 self._creation(write)
+                self.created |= {write.run_id, write.workflow_id}
             case ports.AcceptMessage():
                 self._message(write)
             case ports.CopyRun():
+                self.may_create = True
                 self._creation(write.run)
                 for turn in (*([] if write.closes is None else [write.closes]), *write.ends):
                     self._turn(turn)
@@ -96,12 +110,14 @@ class _Touched:
         self.run_ids.add(write.run_id)
         if write.next is not None:
             self._creation(write.next.creation)
+            self.may_create = True
         self._relays(write.relays)
 
     def _relays(self, relays: Iterable[ports.Relay]) -> None:
         for relay in relays:
             if isinstance(relay.write, ports.CreateRun):
                 self._creation(relay.write)
+                self.may_create = True
             else:
                 self._message(relay.write)
 
@@ -117,11 +133,20 @@ class _Touched:
         self.inherits = self.inherits or write.answers is not None
 
 
-def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> Rows | None:
-    """Lock what these writes look at; gives what turns ask of the runs, under their ids, where it is only runs that are locked.
+@attrs.frozen
+class Asked:
+    """What was asked of the locked, for all writes at once; the answers are there once a later statement has its own."""
 
-    Nothing is waited for here: the answers come with those of the first statement after it.
-    """
+    #: What turns ask of their runs, under their ids.
+    runs: Rows | None
+    #: Which ids of new runs are or were a run's already, where no run comes into being but by a creation.
+    taken: Rows | None
+
+
+def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> Asked:
+    """Lock what these writes look at, without waiting for it."""
+    runs: Rows | None = None
+    taken: Rows | None = None
     touched = _Touched()
     for write in writes:
         touched.add(write)
@@ -135,10 +160,12 @@ def lock_for(tx: Transaction, place: Place, writes: Sequence[Write]) -> Rows | N
     run_ids = list(touched.run_ids)
     if touched.workflow_ids or touched.ended_sessions or touched.inherits:
         values = (run_ids, list(touched.workflow_ids), run_ids, list(touched.ended_sessions))
-        tx.execute(_LOCK_ALL_RUNS, values)
+        runs = tx.execute(_LOCK_ALL_RUNS, values)
     elif run_ids:
-        return tx.execute(_LOCK_RUNS, (run_ids,))
-    return None
+        runs = tx.execute(_LOCK_RUNS, (run_ids,))
+    if touched.created and not touched.may_create:
+        taken = tx.execute(_TAKEN, (list(touched.created),))
+    return Asked(runs, taken)
 
 
 def _session_keys(place: Place, tokens: Iterable[int]) -> set[int]:

@@ -12,9 +12,11 @@ from psycopg import Connection, Cursor
 
 from refold_adapters.ports import CommitTurn, Write
 from refold_adapters.ports.conditions import Term
+from refold_adapters.postgres.gathering import Gathered
+from refold_adapters.postgres.locks import Asked
 from refold_adapters.postgres.place import Place
 from refold_adapters.postgres.values import translated
-from refold_adapters.sql.transaction import Rows, Transaction
+from refold_adapters.sql.transaction import Transaction
 
 _PUT_TERM = "INSERT INTO terms (id, run_key, name, kind, text_value, number_value) VALUES (?, ?, ?, ?, ?, ?)"
 _MAY_EXPEL = "SELECT pg_try_advisory_xact_lock(?)"
@@ -23,7 +25,7 @@ _MAY_EXPEL = "SELECT pg_try_advisory_xact_lock(?)"
 class PostgresTransaction(Transaction):
     """An open transaction of a connection in pipeline mode."""
 
-    __slots__ = ("_changes", "_connection", "_place")
+    __slots__ = ("_changes", "_connection", "_gathered", "_place")
 
     skip_locked = " FOR UPDATE SKIP LOCKED"
     for_update = " FOR UPDATE"
@@ -31,21 +33,24 @@ class PostgresTransaction(Transaction):
     number_term = "terms.number_value"
 
     def __init__(self, connection: Connection[Any], place: Place) -> None:
-        super().__init__(self._execute)
+        super().__init__(self.send)
         self._connection = connection
         self._place = place
         self._changes: list[Cursor[Any]] = []
+        self._gathered = Gathered()
 
     @property
     def has_changed(self) -> bool:
         """Whether any statement has changed a row, once all answers are there."""
         return any(cursor.rowcount > 0 for cursor in self._changes)
 
-    def know(self, sessions: Rows, locked: Rows | None, writes: Sequence[Write]) -> None:
-        """Take in what was asked for all writes at once: who is alive, and what turns ask of their runs."""
-        self._sessions = alive = dict(sessions.fetchall())
-        if locked is not None:
-            runs = {row[0]: row[1:] for row in locked.fetchall()}
+    def know(self, alive: dict[int, int], asked: Asked, writes: Sequence[Write]) -> None:
+        """Take in what was asked for all writes at once: who is alive, what turns ask of their runs, and creations of their ids."""
+        self._sessions = alive
+        if asked.taken is not None:
+            self.taken = {each for (each,) in asked.taken.fetchall()}
+        if asked.runs is not None:
+            runs = {row[0]: row[1:] for row in asked.runs.fetchall()}
             for write in writes:
                 # Only for the first turn of a run: the next one has to ask what the first has left.
                 if isinstance(write, CommitTurn) and (row := runs.pop(write.run_id, None)) is not None:
@@ -53,7 +58,7 @@ class PostgresTransaction(Transaction):
 
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Carry out one statement; how many rows it has changed."""
-        return len(self._execute(f"{statement} RETURNING 1", values).fetchall())
+        return len(self.send(f"{statement} RETURNING 1", values).fetchall())
 
     def insert_run(self, statement: str, values: Sequence[Any]) -> int:
         """Carry out the statement that creates a run; its key."""
@@ -64,7 +69,7 @@ class PostgresTransaction(Transaction):
         """Write down one value that a run is found by."""
         text = term.value if isinstance(term.value, str) else None
         number = None if isinstance(term.value, str) else term.value
-        self._execute(_PUT_TERM, (place, run_key, term.name, term.kind.value, text, number))
+        self.send(_PUT_TERM, (place, run_key, term.name, term.kind.value, text, number))
 
     def prepare_expiry(self) -> None:
         """Nothing: the index is there."""
@@ -75,11 +80,22 @@ class PostgresTransaction(Transaction):
         return may
 
     def _only(self, statement: str, values: Sequence[Any]) -> Any:
-        found = self._execute(statement, values).fetchone()
+        found = self.send(statement, values).fetchone()
         assert found is not None
         return found[0]
 
-    def _execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor[Any]:
+    def put_off(self, statement: str, values: Sequence[Any]) -> None:
+        """Carry out one statement before the next one that is not put off, with others like it."""
+        self._gathered.add(statement, values)
+
+    def send(self, statement: str, values: Sequence[Any] = ()) -> Cursor[Any]:
+        """Carry out one statement, after all that was put off, without waiting for its answer."""
+        if self._gathered:
+            for each, of_each in self._gathered.take():
+                self._send(each, of_each)
+        return self._send(statement, values)
+
+    def _send(self, statement: str, values: Sequence[Any]) -> Cursor[Any]:
         cursor = self._connection.cursor(binary=True)
         text, may_change = translated(statement)
         cursor.execute(text, values)

@@ -10,11 +10,14 @@ from refold_adapters.ports.outcomes import DONE
 from refold_adapters.sql import claims, copies, requests, runs, sessions, tasks, turns
 from refold_adapters.sql.transaction import Transaction
 
+#: Writes that change no run but the one they name, and where they change another after all, see to what is foreseen themselves.
+_OF_OWN_RUN = (ports.CommitTurn, ports.CreateRun)
+
 
 def perform(tx: Transaction, write: Write) -> Outcome:
     """Carry out one write, or find that it must not be done.  The frequent ones come first."""
     born, tx.born = tx.born, None
-    if tx.foreseen and not isinstance(write, ports.CommitTurn):
+    if tx.foreseen and not isinstance(write, _OF_OWN_RUN):
         tx.foreseen.clear()
     match write:
         case ports.CommitTurn():

@@ -72,13 +72,18 @@ _RUNNING = RunStatus.RUNNING.value
 
 def create_run(tx: Transaction, write: ports.CreateRun) -> Outcome:
     """Create a run, unless one stands in the way."""
-    alive, has_others = tx.execute(
-        _OWNER_AND_OTHERS, (write.owner, *(write.run_id, write.workflow_id) * 2)
-    ).fetchone()
+    if tx.taken is None:
+        ids = (write.run_id, write.workflow_id)
+        alive, has_others = tx.execute(_OWNER_AND_OTHERS, (write.owner, *ids * 2)).fetchone()
+    else:
+        alive = write.owner in tx.sessions
+        has_others = write.run_id in tx.taken or write.workflow_id in tx.taken
     if write.owner and not alive:
         return ports.Fenced()
     if has_others and (present := run_in_the_way(tx, write)) is not None:
         return present
+    if tx.taken is not None:
+        tx.taken |= {write.run_id, write.workflow_id}
     ready_at = None if write.message is None else max(tx.now, write.ready_at)
     run_key = put_run(tx, write, ready_at, 0 if write.message is None else 1)
     if write.message is not None and ready_at is not None:

@@ -35,7 +35,7 @@ class Rows(Protocol):
 class Transaction:
     """An open transaction of the writing connection, or a look that sees one moment."""
 
-    __slots__ = ("_sessions", "born", "execute", "foreseen", "now")
+    __slots__ = ("_sessions", "born", "execute", "foreseen", "now", "taken")
 
     #: After a question for work that is to be claimed: passes by what another process is at.
     skip_locked: ClassVar[str] = ""
@@ -56,6 +56,9 @@ class Transaction:
         self.born: tuple[str, int, int] | None = None
         #: By run id, what ``turns`` asks of a run, as far as it was asked for all at once and nothing but turns of others came since.
         self.foreseen: dict[str, tuple[Any, ...]] = {}
+        #: Of the workflow and run ids under which this transaction creates runs, those that are or were a run's already, if all of
+        #: them were asked for at once and nothing else in it can create one.
+        self.taken: set[str] | None = None
         self._sessions: dict[int, int] | None = None
 
     @property
@@ -64,6 +67,13 @@ class Transaction:
         if self._sessions is None:
             self._sessions = dict(self.execute(SESSIONS).fetchall())
         return self._sessions
+
+    def put_off(self, statement: str, values: Sequence[Any]) -> None:
+        """Carry out one statement before the next one that is not put off, or at the end.
+
+        It changes rows that no other statement that is put off meanwhile changes, but for the row of a run that one of them creates.
+        """
+        self.execute(statement, values)
 
     @abstractmethod
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:

@@ -30,30 +30,31 @@ _RUN = (
     + " FROM runs WHERE run_id = ?"
 )
 _OWNED = "SELECT run_key, paused_at IS NOT NULL FROM runs WHERE run_id = ? AND owner = ?"
-_STEP = """
+# Of those that have names without an underscore, a database may carry out many at once: see ``Transaction.put_off``.
+STEP = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ? WHERE run_key = ?
 """
 # The usual step: the task that stands in the run's row is another one from now on.
-_STEP_AND_HOLD = """
+STEP_AND_HOLD = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
         held_seq = ?, held_type = ?, held_queue = ?, held_at = ?, held_data = ?
     WHERE run_key = ?
 """
 _HOLD = "UPDATE runs SET held_seq = ?, held_type = ?, held_queue = ?, held_at = ?, held_data = ? WHERE run_key = ?"
-# Apart from _STEP because a column that is named is written to its indexes even where it keeps its value.
+# Apart from STEP because a column that is named is written to its indexes even where it keeps its value.
 _MOVE = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
         owner = ?, takeovers = 0, ready_at = ?, last_message = ?
     WHERE run_key = ?
 """
-_CLOSE = """
+CLOSE = """
     UPDATE runs SET turn = ?, turn_token = ?, last_event_id = ?, history_bytes = history_bytes + ?,
         status = ?, closed_at = ?, closing_event = ?, owner = 0, takeovers = 0, ready_at = NULL, parked = NULL, parked_at = NULL,
         parked_kind = NULL, parked_line = NULL, paused_at = NULL, ends_at = NULL,
         held_seq = NULL, held_type = NULL, held_queue = NULL, held_at = NULL, held_data = NULL
     WHERE run_key = ?
 """
-_APPEND = "INSERT INTO history (id, first_event_id, checksum, data) VALUES (?, ?, ?, ?)"
+APPEND = "INSERT INTO history (id, first_event_id, checksum, data) VALUES (?, ?, ?, ?)"
 _UNSEEN = "SELECT id, data FROM inbox WHERE id BETWEEN ? AND ? ORDER BY id"
 _TAKE_MESSAGE = "DELETE FROM inbox WHERE id = ?"
 _TASK = "SELECT owner, attempt FROM tasks WHERE id = ?"
@@ -74,7 +75,7 @@ _PAUSE = "UPDATE runs SET paused_at = ? WHERE run_key = ?"
 _PAUSE_TASKS = "UPDATE tasks SET paused = (paused & 1) | ? WHERE id BETWEEN ? AND ?"
 _PIN = "UPDATE runs SET build_id = ? WHERE run_key = ?"
 _SET_READY_AT = "UPDATE runs SET ready_at = ? WHERE run_key = ?"
-_CLEAR_TASKS = "DELETE FROM tasks WHERE id BETWEEN ? AND ?"
+CLEAR_TASKS = "DELETE FROM tasks WHERE id BETWEEN ? AND ?"
 _CLEAR_INBOX = "DELETE FROM inbox WHERE id BETWEEN ? AND ?"
 _CLEAR_TIMERS = "DELETE FROM timers WHERE id BETWEEN ? AND ?"
 
@@ -88,12 +89,11 @@ def commit_turn(
     tx: Transaction, write: ports.CommitTurn, born: tuple[str, int, int] | None = None
 ) -> Outcome:
     """Append a turn, and carry out what it says; ``born`` is as in ``Transaction``."""
-    execute = tx.execute
     token = write.token
     if born is not None and born[0] == write.run_id and born[2] == token:
         row: tuple[Any, ...] | None = (True, born[1], _RUNNING, 0, "", token, 0, None, False, 0, False, None)
     elif (row := tx.foreseen.pop(write.run_id, None)) is None:
-        row = execute(_RUN, (token, write.run_id)).fetchone()
+        row = tx.execute(_RUN, (token, write.run_id)).fetchone()
     if row is None:
         return ports.NotFound() if not token or token in tx.sessions else _FENCED
     alive, run_key, status, turn, turn_token, owner, takeovers = row[:7]
@@ -113,8 +113,8 @@ def commit_turn(
 
     history_id = row_id(run_key, write.turn)
     data = write.data
-    execute(
-        _APPEND, (history_id, write.first_event_id, checksum(history_id, write.first_event_id, data), data)
+    tx.put_off(
+        APPEND, (history_id, write.first_event_id, checksum(history_id, write.first_event_id, data), data)
     )
     last_event_id = write.first_event_id + write.event_count - 1
     if write.properties is not None:
@@ -188,9 +188,9 @@ def _advance(
     """Write into the run's row how far it is, and as far as they change, who has it since when, and its task."""
     if moved is None:
         if holds is None:
-            tx.execute(_STEP, (*step, run_key))
+            tx.put_off(STEP, (*step, run_key))
         else:
-            tx.execute(_STEP_AND_HOLD, (*step, *holds, run_key))
+            tx.put_off(STEP_AND_HOLD, (*step, *holds, run_key))
         return
     tx.execute(_MOVE, (*step, *moved, run_key))
     if holds is not None:
@@ -292,7 +292,7 @@ def put_turn(tx: Transaction, run_key: int, turn: ports.StoredTurn) -> None:
     """Append to the history; the caller sees to the run's row."""
     place = row_id(run_key, turn.number)
     tx.execute(
-        _APPEND, (place, turn.first_event_id, checksum(place, turn.first_event_id, turn.data), turn.data)
+        APPEND, (place, turn.first_event_id, checksum(place, turn.first_event_id, turn.data), turn.data)
     )
 
 
@@ -350,9 +350,9 @@ def _close(
     quiet: bool,
 ) -> None:
     step = (write.turn, write.turn_token, last_event_id, len(write.data))
-    tx.execute(_CLOSE, (*step, closing.status.value, tx.now, closing.event, run_key))
+    tx.put_off(CLOSE, (*step, closing.status.value, tx.now, closing.event, run_key))
     span = row_span(run_key)
-    tx.execute(_CLEAR_TASKS, span)
+    tx.put_off(CLEAR_TASKS, span)
     if not quiet:
         tx.execute(_CLEAR_INBOX, span)
         tx.execute(_CLEAR_TIMERS, span)
