@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,10 @@ from refold_adapters.ports import (
     RunFilter,
     Store,
 )
-from refold_adapters.sqlite import SqliteStore
+from refold_adapters.sqlite import SqliteStore, opening
 from refold_adapters.sqlite.opening import _check_library
 
+REAL_CONNECT = opening._connect
 OPEN = OpenSession(identity="worker", process="host/1/x", lease_us=30_000_000)
 
 
@@ -110,6 +112,97 @@ def test_a_database_of_another_program_is_refused_and_left_alone(path):
     before = path.read_bytes()
     assert "RF5008" == code_of(lambda: open_store(path))
     assert before == path.read_bytes()
+
+
+class Interrupted(sqlite3.Connection):
+    """A connection before one statement of which somebody else gets to work on the file."""
+
+    before = 0
+    somebody: Callable[[], None] = staticmethod(lambda: None)
+
+    def execute(self, *args: object) -> sqlite3.Cursor:  # type: ignore[override]
+        self.before -= 1
+        if not self.before:
+            self.somebody()
+        return super().execute(*args)  # type: ignore[arg-type]
+
+
+def opened_while(
+    monkeypatch: pytest.MonkeyPatch, path: Path, number: int, somebody: Callable[[], None]
+) -> str | None:
+    """Open a file that is not there while somebody does something before that statement; the code of the refusal, if any."""
+
+    def connect(path: str, busy_seconds: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            path, timeout=busy_seconds, isolation_level=None, check_same_thread=False, factory=Interrupted
+        )
+        connection.before, connection.somebody = number, somebody
+        return connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "_connect", connect)
+        patch.setattr(opening, "_OPEN_PAUSE_SECONDS", 0)
+        try:
+            connection = opening.open_writer(str(path), 0)
+        except StoreError as error:
+            return error.code
+    connection.close()
+    return None
+
+
+#: Those after it make the tables, under the lock.
+STATEMENTS_OF_OPENING = range(1, 14)
+
+
+@pytest.mark.parametrize("goes_away", [True, False])
+def test_a_file_that_another_process_makes_between_any_two_statements_is_opened(
+    tmp_path, monkeypatch, goes_away
+):
+    """Between the look for its mark and that for tables, the tables of the other one were taken for those of another program."""
+    made = 0
+    for number in STATEMENTS_OF_OPENING:
+        path = tmp_path / f"{number}.db"
+        others: list[sqlite3.Connection] = []
+
+        def make(path: Path = path, others: list[sqlite3.Connection] = others) -> None:
+            monkeypatch.setattr(opening, "_connect", REAL_CONNECT)
+            with suppress(StoreError):  # the file is locked at that moment
+                others.append(opening.open_writer(str(path), 0))
+            if goes_away and others:
+                others[0].close()
+
+        assert opened_while(monkeypatch, path, number, make) is None
+        made += len(others)
+        store = open_store(path, ManualClock())
+        assert [Created("run-1")] == store.apply([new_run()])
+        store.close()
+        for other in others:
+            other.close()
+
+    assert made >= 5
+
+
+def test_a_file_that_another_program_makes_between_any_two_statements_stays_theirs_or_becomes_ours(
+    tmp_path, monkeypatch
+):
+    refusals = 0
+    for number in STATEMENTS_OF_OPENING:
+        path = tmp_path / f"{number}.db"
+
+        def make(path: Path = path) -> None:
+            with suppress(sqlite3.OperationalError), closing(sqlite3.connect(path, timeout=0)) as theirs:
+                theirs.execute("CREATE TABLE notes (text)")
+
+        code = opened_while(monkeypatch, path, number, make)
+        with closing(sqlite3.connect(path)) as connection:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema")]
+        if code is None:
+            assert "runs" in tables
+        else:
+            assert ("RF5008", ["notes"]) == (code, tables)
+            refusals += 1
+
+    assert refusals >= 3
 
 
 def test_an_empty_file_is_made_a_store(path):

@@ -80,7 +80,11 @@ def _configure(connection: sqlite3.Connection) -> None:
 def _turn_to_ours(connection: sqlite3.Connection, path: str) -> None:
     for attempt in range(1, _OPEN_TRIES + 1):
         try:
-            _check_kind(connection, path)
+            connection.execute("BEGIN")
+            try:
+                _check_kind(connection, path)
+            finally:
+                connection.rollback()
             _configure(connection)
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":
@@ -101,7 +105,8 @@ def _turn_to_ours(connection: sqlite3.Connection, path: str) -> None:
             return
 
 
-def _check_kind(connection: sqlite3.Connection, path: str) -> None:
+def _check_kind(connection: sqlite3.Connection, path: str) -> int:
+    """The file's application id, 0 of an empty file; in a transaction, or another process may make its tables between the two looks."""
     (kind,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if kind != APPLICATION_ID and (kind != 0 or tables):
@@ -111,13 +116,13 @@ def _check_kind(connection: sqlite3.Connection, path: str) -> None:
             why="it has tables, and does not say that they are refold's",
             fix="give refold a file of its own; it makes one where there is none",
         )
+    return int(kind)
 
 
 def _make_or_check_tables(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        (kind,) = connection.execute("PRAGMA application_id").fetchone()
-        if kind != APPLICATION_ID:
+        if _check_kind(connection, path) != APPLICATION_ID:
             for statement in TABLES:
                 connection.execute(statement)
             rows = [("schema_version", SCHEMA_VERSION), ("last_token", 0)]
