@@ -80,6 +80,7 @@ some_queues = st.lists(queues, max_size=2).map(tuple)
 types = st.sampled_from(("charge", "ship"))
 tokens = st.sampled_from((1, 1, 1, 2, 2, 3, 4))
 tokens_or_outside = st.one_of(tokens, st.just(0))
+holders = st.one_of(st.none(), st.none(), tokens_or_outside)
 builds = st.one_of(st.none(), st.none(), st.sampled_from(("", *BUILDS)))
 some_builds = st.lists(st.sampled_from(BUILDS), max_size=2).map(tuple)
 seqs = st.sampled_from((10, 11, 20, 21, 30, 31, 99))
@@ -388,7 +389,7 @@ simple_writes: st.SearchStrategy[Write] = st.one_of(
         heartbeat=maybe_blobs,
         **of_attempt,
     ),
-    st.builds(FinishTask, message=blobs, **of_attempt),
+    st.builds(FinishTask, message=blobs, holder=holders, **of_attempt),
     st.builds(Heartbeat, details=blobs, **of_attempt),
     st.builds(DetachTask, check=st.just(5000), check_at=st.one_of(st.none(), times), **of_attempt),
     st.builds(
@@ -402,6 +403,7 @@ simple_writes: st.SearchStrategy[Write] = st.one_of(
         task_queue=st.one_of(st.none(), queues),
         forget_heartbeat=st.booleans(),
         cancel_requested=st.booleans(),
+        holder=holders,
     ),
     st.builds(
         ParkRun,

@@ -18,6 +18,8 @@ from refold import (
     execute_activity,
     workflow,
 )
+from refold.codec import encode_message
+from refold.messages import CompleteActivity
 from refold_adapters import (
     ActivityNotFoundError,
     Client,
@@ -26,6 +28,18 @@ from refold_adapters import (
     Store,
     WorkflowFailedError,
     activity_context,
+)
+from refold_adapters.ports import (
+    ClaimedTasks,
+    ClaimTasks,
+    Done,
+    FinishTask,
+    Opened,
+    OpenSession,
+    Outcome,
+    RetryTask,
+    TaskRow,
+    Write,
 )
 from tests.features.running import until
 
@@ -58,6 +72,105 @@ def test_an_activity_is_completed_from_outside_by_its_token(make_engine: MakeEng
     assert "yes" == handle.result(timeout=SOON)
     with pytest.raises(ActivityNotFoundError, match="RF5121"):
         outside.complete("again")
+
+
+def before_the_next_write(
+    monkeypatch: pytest.MonkeyPatch, store: Store, somebody: Callable[[], object]
+) -> None:
+    """Somebody is quicker than the next one who writes."""
+    apply = store.apply
+
+    def applied_second(writes: list[Write]) -> list[Outcome]:
+        monkeypatch.setattr(store, "apply", apply)
+        somebody()
+        return list(apply(writes))
+
+    monkeypatch.setattr(store, "apply", applied_second)
+
+
+class Elsewhere:
+    """A worker of another process, by the writes that it makes; and a run whose activity is for it."""
+
+    def __init__(self, make_engine: MakeEngine, store: Store) -> None:
+        self.store = store
+        self.handle = make_engine(workflows=[asks], fail_unknown_types=False).start(asks, id="r")
+        until(lambda: store.list_tasks(self.handle.run_id or ""))
+        (opened,) = store.apply([OpenSession(identity="other", process="p", lease_us=MINUTE_US)])
+        assert isinstance(opened, Opened)
+        self.token = opened.token
+
+    @property
+    def task(self) -> TaskRow:
+        (task,) = self.store.list_tasks(self.handle.run_id or "")
+        return task
+
+    def claims(self) -> None:
+        claim = ClaimTasks(token=self.token, task_queues=("default",), activity_types=None, limit=1)
+        (outcome,) = self.store.apply([claim])
+        assert isinstance(outcome, ClaimedTasks)
+        assert 1 == len(outcome.tasks)
+
+    def gives_back(self) -> None:
+        task = self.task
+        later = self.store.clock.now_us() + MINUTE_US
+        of = {"token": self.token, "run_id": task.run_id, "seq": task.seq, "attempt": task.attempt}
+        retry = RetryTask(**of, next_attempt=task.attempt + 1, visible_at=later, failure=None)
+        assert [Done()] == self.store.apply([retry])
+
+    def finishes(self) -> None:
+        task, message = self.task, encode_message(CompleteActivity(seq=self.task.seq, result="done"))
+        of = {"token": self.token, "run_id": task.run_id, "seq": task.seq, "attempt": task.attempt}
+        assert [Done()] == self.store.apply([FinishTask(**of, message=message)])
+
+
+def test_an_activity_that_is_taken_up_while_it_is_cancelled_is_asked_to_stop_and_its_outcome_counts(
+    make_engine: MakeEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its task was taken from under the worker that had just claimed it, and what the activity did was lost."""
+    other = Elsewhere(make_engine, store)
+    before_the_next_write(monkeypatch, store, other.claims)
+    Client(store).activity("r", str(other.task.seq)).cancel()
+
+    assert (other.token, True) == (other.task.owner, other.task.cancel_requested)
+    other.finishes()
+    assert "done" == other.handle.result(timeout=SOON)
+
+
+def test_an_activity_that_is_given_back_while_it_is_cancelled_ends_at_once(
+    make_engine: MakeEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not when somebody takes it up again."""
+    other = Elsewhere(make_engine, store)
+    other.claims()
+    before_the_next_write(monkeypatch, store, other.gives_back)
+    Client(store).activity("r", str(other.task.seq)).cancel()
+
+    with pytest.raises(WorkflowFailedError) as caught:
+        other.handle.result(timeout=SOON)
+    assert isinstance(caught.value.__cause__, ActivityError)
+    assert isinstance(caught.value.__cause__.cause, CancelledError)
+
+
+def test_an_activity_that_is_given_back_while_it_is_completed_by_its_ids_is_complete(
+    make_engine: MakeEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Elsewhere(make_engine, store)
+    other.claims()
+    before_the_next_write(monkeypatch, store, other.gives_back)
+    Client(store).activity("r", str(other.task.seq)).complete("by hand")
+
+    assert "by hand" == other.handle.result(timeout=SOON)
+
+
+def test_an_activity_that_has_ended_while_it_is_cancelled_is_not_there(
+    make_engine: MakeEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Elsewhere(make_engine, store)
+    other.claims()
+    before_the_next_write(monkeypatch, store, other.finishes)
+    with pytest.raises(ActivityNotFoundError, match="RF5121"):
+        Client(store).activity("r", str(other.task.seq)).cancel()
+    assert "done" == other.handle.result(timeout=SOON)
 
 
 def test_an_activity_is_completed_from_outside_by_its_ids(make_engine: MakeEngine, store: Store) -> None:

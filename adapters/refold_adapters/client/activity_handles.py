@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from refold import ActivityOptions
@@ -58,32 +59,34 @@ class ActivityHandle:
 
     def complete(self, result: Any = None, *, request_id: str | None = None) -> None:
         """The attempt is done, with this result; a repeated ``request_id`` changes nothing."""
-        request = self._request("complete", request_id)
-        if request.first_answer() is None:
-            task = self.describe()
-            message = CompleteActivity(result=encode(result), **self._held(task).common)
-            self._must(request, _finish(task, message))
+        plain = encode(result)
+        self._change(
+            "complete",
+            request_id,
+            lambda task: _finish(task, CompleteActivity(result=plain, **self._held(task).common)),
+        )
 
     def fail(self, error: BaseException, *, request_id: str | None = None) -> None:
         """The attempt has failed; whether there is another one is decided by the retry policy.
 
         A repeated ``request_id`` changes nothing, also where another attempt is open by now.
         """
-        request = self._request("fail", request_id)
-        if request.first_answer() is None:
-            task = self.describe()
-            end = after_failure(self._held(task), failure_of(error), self._client.store.clock.now_us())
-            self._must(request, end if isinstance(end, RetryTask) else _finish(task, end))
+        failure = failure_of(error)
+
+        def failed(task: TaskRow) -> FinishTask | RetryTask:
+            end = after_failure(self._held(task), failure, self._client.store.clock.now_us())
+            return end if isinstance(end, RetryTask) else _finish(task, end)
+
+        self._change("fail", request_id, failed)
 
     def report_cancelled(self, *details: Any, request_id: str | None = None) -> None:
         """The attempt has stopped because it was asked to; a repeated ``request_id`` changes nothing."""
-        request = self._request("report_cancelled", request_id)
-        if request.first_answer() is None:
-            task = self.describe()
-            plain = [encode(item) for item in details]
-            self._must(
-                request, _finish(task, ReportActivityCanceled(details=plain, **self._held(task).common))
-            )
+        plain = [encode(item) for item in details]
+        self._change(
+            "report_cancelled",
+            request_id,
+            lambda task: _finish(task, ReportActivityCanceled(details=plain, **self._held(task).common)),
+        )
 
     def heartbeat(self, *details: Any) -> bool:
         """The attempt is alive; returns whether it is asked to stop."""
@@ -105,37 +108,31 @@ class ActivityHandle:
         An attempt that runs is told with its next heartbeat that is recorded, and may end as it likes, but there is no other one.  Where
         none runs, also where it is paused, the activity ends at once.  A repeated ``request_id`` changes nothing.
         """
-        request = self._request("cancel", request_id)
-        if request.first_answer() is None:
-            task = self.describe()
-            if task.owner == 0:
-                self._must(request, _finish(task, ReportActivityCanceled(**self._held(task).common)))
-            else:
-                self._must(request, _change(task, cancel_requested=True))
+
+        def cancelled(task: TaskRow) -> FinishTask | ChangeTask:
+            if task.owner != 0:
+                return _change(task, cancel_requested=True, holder=task.owner)
+            return _finish(task, ReportActivityCanceled(**self._held(task).common), holder=0)
+
+        self._change("cancel", request_id, cancelled)
 
     def pause(self, *, request_id: str | None = None) -> None:
         """Begin no attempt until :meth:`unpause`; one that runs goes on.  A repeated ``request_id`` changes nothing."""
-        request = self._request("pause", request_id)
-        if request.first_answer() is None:
-            self._must(request, _change(self.describe(), paused=True))
+        self._change("pause", request_id, lambda task: _change(task, paused=True))
 
     def unpause(self, *, request_id: str | None = None) -> None:
         """Go on, at once; a repeated ``request_id`` changes nothing."""
-        request = self._request("unpause", request_id)
-        if request.first_answer() is None:
-            now = self._client.store.clock.now_us()
-            self._must(request, _change(self.describe(), paused=False, visible_at=now))
+        now = self._client.store.clock.now_us()
+        self._change("unpause", request_id, lambda task: _change(task, paused=False, visible_at=now))
 
     def reset(self, *, forget_heartbeat: bool = False, request_id: str | None = None) -> None:
         """Forget the attempts so far: the next one is the first again, and begins at once.  One that runs goes on.
 
         A repeated ``request_id`` changes nothing.
         """
-        request = self._request("reset", request_id)
-        if request.first_answer() is None:
-            now = self._client.store.clock.now_us()
-            write = _change(self.describe(), attempt=1, visible_at=now, forget_heartbeat=forget_heartbeat)
-            self._must(request, write)
+        now = self._client.store.clock.now_us()
+        changes = {"attempt": 1, "visible_at": now, "forget_heartbeat": forget_heartbeat}
+        self._change("reset", request_id, lambda task: _change(task, **changes))
 
     def update_options(self, *, request_id: str | None = None, **changes: Any) -> ActivityOptions:
         """Change options of this activity alone, from its next attempt on; returns them as they stand now.
@@ -149,8 +146,12 @@ class ActivityHandle:
         options = options_of(task).changed(changes)
         plain = options.to_plain()
         data = json.dumps(plain, separators=(",", ":")).encode()
-        noted = self._must(request, _change(task, options=data, task_queue=options.task_queue), plain)
-        return ActivityOptions.from_plain(noted)
+        outcome = request.apply(_change(task, options=data, task_queue=options.task_queue), plain)
+        if isinstance(outcome, Repeated):
+            return ActivityOptions.from_plain(json.loads(outcome.answer))
+        if not isinstance(outcome, Done):
+            raise self._gone()
+        return options
 
     def _request(self, call: str, request_id: str | None) -> Request:
         return Request.of(
@@ -160,19 +161,28 @@ class ActivityHandle:
     def _held(self, task: TaskRow) -> Any:
         return held(task, self._client.identity)
 
-    def _must(self, request: Request, write: FinishTask | RetryTask | ChangeTask, answer: Any = None) -> Any:
-        """Carry it out, and return what the call is answered."""
-        outcome = request.apply(write, answer)
-        if isinstance(outcome, Repeated):
-            return json.loads(outcome.answer)
-        if not isinstance(outcome, Done):
-            raise self._gone()
-        return answer
+    def _change(
+        self,
+        call: str,
+        request_id: str | None,
+        write: Callable[[TaskRow], FinishTask | RetryTask | ChangeTask],
+    ) -> None:
+        """Carry out what is to be done about the attempt that is open; it may change hands between the look at it and the write."""
+        request = self._request(call, request_id)
+        if request.first_answer() is not None:
+            return
+        while not isinstance(request.apply(write(self.describe())), Done | Repeated):
+            pass  # it was taken up, given back or asked to stop since: now it is looked at again
 
 
-def _finish(task: TaskRow, message: Message) -> FinishTask:
+def _finish(task: TaskRow, message: Message, holder: int | None = None) -> FinishTask:
     return FinishTask(
-        token=0, run_id=task.run_id, seq=task.seq, attempt=task.attempt, message=encode_message(message)
+        token=0,
+        run_id=task.run_id,
+        seq=task.seq,
+        attempt=task.attempt,
+        message=encode_message(message),
+        holder=holder,
     )
 
 

@@ -314,6 +314,20 @@ class TaskContract(StoreHarness):
         assert [] == self.claim_tasks(token)
         assert [1] == [found.seq for found in self.claim_tasks(token, queues=("other",))]
 
+    def test_a_task_that_changed_hands_since_it_was_seen_is_left_alone_if_so_asked(self) -> None:
+        """By whoever would do something else then."""
+        token = self.session()
+        self.begin(token, tasks=[task(1), task(2, claimed=True)])
+        for seq, holder, other in ((1, 0, token), (2, token, 0)):
+            change = ChangeTask(run_id="run-1", seq=seq, options=b"new", holder=other)
+            finish = FinishTask(token=0, run_id="run-1", seq=seq, attempt=1, message=b"done", holder=other)
+            assert Gone() == self.one(change)
+            assert Gone() == self.one(finish)
+            assert [None] == [found.options for found in self.store.list_tasks("run-1") if found.seq == seq]
+            assert Done() == self.one(evolve(change, holder=holder))
+            assert Done() == self.one(evolve(finish, holder=holder))
+        assert [] == self.store.list_tasks("run-1")
+
     def test_heartbeat_details_are_forgotten_on_request(self) -> None:
         """As if none had come."""
         token = self.session()

@@ -60,6 +60,8 @@ def finish_task(state: State, now: int, write: ports.FinishTask) -> Outcome:
     if not isinstance(held, _Held):
         return held
     run, task = held.run, held.task
+    if write.holder not in (None, task.owner):
+        return ports.Gone()
     state.drop_task(run, task.seq)
     run.put_message(now, write.message)
     state.settle(run)
@@ -94,7 +96,7 @@ def change_task(state: State, write: ports.ChangeTask) -> Outcome:
     """Change a task from outside."""
     run = state.runs.get(write.run_id)
     task = None if run is None else run.tasks.get(write.seq)
-    if run is None or task is None:
+    if run is None or task is None or write.holder not in (None, task.owner):
         return ports.Gone()
     changed = attrs.evolve(
         task,

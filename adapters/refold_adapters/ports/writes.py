@@ -295,6 +295,8 @@ class FinishTask(Value):
     seq: int
     attempt: int
     message: bytes
+    #: Whom the task was seen with (0: nobody); ``Gone`` if that has changed since.  None does not ask.
+    holder: int | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -340,6 +342,8 @@ class ChangeTask(Value):
     forget_heartbeat: bool = False
     #: Whoever holds it is asked to stop, and learns of it by a heartbeat; it is not given back for another attempt.
     cancel_requested: bool = False
+    #: As for ``FinishTask``.
+    holder: int | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)

@@ -22,7 +22,7 @@ _RETRY = """
     WHERE id = ? AND attempt = ? AND ? IN (0, owner) AND cancel_requested = 0
 """
 _HOLDER = "SELECT attempt, owner FROM tasks WHERE id = ?"
-_FINISH = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND ? IN (0, owner)"
+_FINISH = "DELETE FROM tasks WHERE id = ? AND attempt = ? AND ? IN (0, owner) AND coalesce(?, owner) = owner"
 _HEARTBEAT = """
     UPDATE tasks SET heartbeat = ?, heartbeat_at = ? WHERE id = ? AND attempt = ? AND ? IN (0, owner)
     RETURNING cancel_requested
@@ -37,7 +37,7 @@ _CHANGE = """
         attempt = CASE owner WHEN 0 THEN coalesce(?, attempt) ELSE attempt END,
         visible_at = CASE owner WHEN 0 THEN coalesce(?, visible_at) ELSE visible_at END,
         heartbeat = CASE ? WHEN 1 THEN NULL ELSE heartbeat END, cancel_requested = cancel_requested | ?
-    WHERE id = ?
+    WHERE id = ? AND coalesce(?, owner) = owner
 """
 
 
@@ -76,7 +76,7 @@ def finish_task(tx: Transaction, write: ports.FinishTask) -> Outcome:
     run = _run_of(tx, write)
     if not isinstance(run, tuple):
         return run
-    if not tx.change(_FINISH, (row_id(run[0], write.seq), write.attempt, write.token)):
+    if not tx.change(_FINISH, (row_id(run[0], write.seq), write.attempt, write.token, write.holder)):
         return ports.Gone()
     accept(tx, run, write.message)
     return ports.Done()
@@ -116,4 +116,4 @@ def change_task(tx: Transaction, write: ports.ChangeTask) -> Outcome:
     place = row_id(run[0], write.seq)
     values = (paused, write.options, write.task_queue, write.attempt, write.visible_at)
     asked = (int(write.forget_heartbeat), int(write.cancel_requested))
-    return ports.Done() if tx.change(_CHANGE, (*values, *asked, place)) else ports.Gone()
+    return ports.Done() if tx.change(_CHANGE, (*values, *asked, place, write.holder)) else ports.Gone()
