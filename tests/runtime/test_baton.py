@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +114,37 @@ def test_whoever_gives_the_baton_away_can_have_the_waiting_thread_look_sooner() 
     waiting.thread.join(20)
 
     assert (1, False) == (waiting.turns, waiting.thread.is_alive())
+
+
+def test_whoever_waits_looks_in_time_though_another_thread_has_done_what_woke_it() -> None:
+    """On a busy machine its time may be up before it sees that nothing is left: then it went on waiting for ever."""
+    baton = Baton()
+    waits, looked = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        baton.take()
+        waits.set()
+        baton.wait(0.3)
+        looked.set()
+        baton.give(FAR)
+
+    threading.Thread(target=wait, daemon=True).start()
+    assert waits.wait(20)
+    while not baton.grab():
+        pass
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # no other thread runs until its time is up
+    try:
+        baton.put(lambda: None)
+        baton.do_all()
+        baton.give(FAR)
+        up = time.monotonic() + 0.4
+        while time.monotonic() < up:
+            pass
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert looked.wait(20)
 
 
 class BrokenStore:

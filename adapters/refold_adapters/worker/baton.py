@@ -15,6 +15,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NoReturn, TypeAlias
 
+from refold_adapters.hosting.wake import Wake
+
 Item: TypeAlias = Callable[[], None]
 
 
@@ -23,10 +25,11 @@ class Baton:
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._wake = Wake()
         #: Whoever has it may take it once more: after an interrupt from the keyboard a thread may not know that it has it.
         self._lock = threading.RLock()
         self._holder: int | None = None
-        #: When the thread that waits will look by itself, by the monotonic clock.
+        #: When the thread that waits will look by itself, by the monotonic clock; 0 if none waits.
         self._wakes_at = 0.0
 
     # Any thread -------------------------------------------------------------------------------------------------------
@@ -34,6 +37,8 @@ class Baton:
     def put(self, item: Item) -> None:
         """Have something done by whoever has the baton next."""
         self._queue.put(item)
+        if self._wakes_at:
+            self._wake.set()
 
     @property
     def is_held_here(self) -> bool:
@@ -69,20 +74,21 @@ class Baton:
         wake = time.monotonic() + look_within < self._wakes_at
         self._release()
         if wake:
-            self._queue.put(_nothing)
+            self._wake.set()
 
     def wait(self, seconds: float) -> None:
         """Give it away until something comes, or the time is up; then do what has come, with the baton in hand again."""
         self._wakes_at = time.monotonic() + seconds
         self._release()
         try:
-            item = self._queue.get(timeout=seconds)
-        except Empty:  # the time is up
-            item = _nothing
+            if (
+                self._queue.empty()
+            ):  # asked last: whoever puts something from now on knows that somebody waits
+                self._wake.wait(seconds)
         finally:
             self.take()
             self._wakes_at = 0.0
-        item()
+        self.do_all()
 
     def do_all(self) -> None:
         """Do all that has come."""
@@ -96,10 +102,6 @@ class Baton:
     def _release(self) -> None:
         self._holder = None
         self._lock.release()
-
-
-def _nothing() -> None:
-    """An item that only wakes."""
 
 
 def raise_it(error: BaseException) -> NoReturn:
