@@ -16,6 +16,7 @@ from refold.codec import encode_message
 from refold.failures import failure_of
 from refold.messages import CompleteActivity, Message, ReportActivityCanceled
 from refold.payloads import encode
+from refold_adapters.activities.hearing import ask_to_stop
 from refold_adapters.activities.task_ends import after_failure, event_of, held, options_of
 from refold_adapters.operating.requests import Request
 from refold_adapters.ports import Beat, ChangeTask, Done, FinishTask, Heartbeat, Repeated, RetryTask, TaskRow
@@ -105,8 +106,9 @@ class ActivityHandle:
     def cancel(self, *, request_id: str | None = None) -> None:
         """Ask the activity to stop: the workflow sees an :class:`ActivityError` caused by :class:`CancelledError`, if it does.
 
-        An attempt that runs is told with its next heartbeat that is recorded, and may end as it likes, but there is no other one.  Where
-        none runs, also where it is paused, the activity ends at once.  A repeated ``request_id`` changes nothing.
+        An attempt that runs is told at once if it runs in this process on the same store, else with its next heartbeat that is recorded;
+        it may end as it likes, but there is no other one.  Where none runs, also where it is paused, the activity ends at once.
+        A repeated ``request_id`` changes nothing.
         """
 
         def cancelled(task: TaskRow) -> FinishTask | ChangeTask:
@@ -114,7 +116,9 @@ class ActivityHandle:
                 return _change(task, cancel_requested=True, holder=task.owner)
             return _finish(task, ReportActivityCanceled(**self._held(task).common), holder=0)
 
-        self._change("cancel", request_id, cancelled)
+        task = self._change("cancel", request_id, cancelled)
+        if task is not None:
+            ask_to_stop(self._client.store, task.run_id, task.seq)
 
     def pause(self, *, request_id: str | None = None) -> None:
         """Begin no attempt until :meth:`unpause`; one that runs goes on.  A repeated ``request_id`` changes nothing."""
@@ -166,13 +170,18 @@ class ActivityHandle:
         call: str,
         request_id: str | None,
         write: Callable[[TaskRow], FinishTask | RetryTask | ChangeTask],
-    ) -> None:
-        """Carry out what is to be done about the attempt that is open; it may change hands between the look at it and the write."""
+    ) -> TaskRow | None:
+        """Carry out what is to be done about the attempt that is open, and return it; None where that was done before.
+
+        It may be taken up, given back or asked to stop between the look at it and the write: then it is looked at again.
+        """
         request = self._request(call, request_id)
         if request.first_answer() is not None:
-            return
-        while not isinstance(request.apply(write(self.describe())), Done | Repeated):
-            pass  # it was taken up, given back or asked to stop since: now it is looked at again
+            return None
+        while True:
+            task = self.describe()
+            if isinstance(request.apply(write(task)), Done | Repeated):
+                return task
 
 
 def _finish(task: TaskRow, message: Message, holder: int | None = None) -> FinishTask:

@@ -14,6 +14,7 @@ import attrs
 from refold.ids import checked_id
 from refold.messages import PauseWorkflow, UnpauseWorkflow, UpdateWorkflowOptions
 from refold.payloads import encode
+from refold_adapters.activities.hearing import ask_to_stop
 from refold_adapters.operating.administration import tell, terminate
 from refold_adapters.operating.requests import Request
 from refold_adapters.ports import DeleteRun, RunRow
@@ -50,6 +51,7 @@ class RunOperations(ABC):
         ended = ending_of(
             terminate(store, row, reason=reason, identity=identity, request_id=request_id or "")
         )
+        ask_to_stop(store, row.run_id)
         if ended is not None:
             self._client.closings.settle(ended)
 

@@ -186,7 +186,10 @@ class StandaloneActivityHandle(Generic[R_co]):
         self._run.cancel(reason, request_id=request_id)
 
     def terminate(self, reason: str = "", *, request_id: str | None = None) -> None:
-        """End it at once; an attempt that runs learns of it from its next recorded heartbeat, and its outcome counts for nothing."""
+        """End it at once; the outcome of an attempt that runs counts for nothing.
+
+        It learns of it at once if it runs in this process on the same store, else from its next recorded heartbeat.
+        """
         self._run.terminate(reason, request_id=request_id)
 
     def open_attempt(self) -> ActivityHandle:

@@ -169,6 +169,13 @@ class Rounds:
         if not attempt.abandoned and self._tasks.beat(attempt, anew=anew):
             self.later(heartbeat_write(self._session.token, attempt), beaten)
 
+    def on_told_to_stop(self, run_id: str, seq: int | None) -> None:
+        """Somebody of this process has asked an activity to stop, or ended the whole run."""
+        if seq is None:
+            self._tasks.abandon(run_id)
+        else:
+            self._tasks.cancel(run_id, seq)
+
     def later(self, write: Write, then: Callable[[Outcome], None]) -> None:
         """Have a write carried out with the next batch."""
         self._writes.append((write, then))

@@ -21,6 +21,7 @@ from refold.codec import encode_message
 from refold.events import ActivityTaskCancelRequested, ActivityTaskScheduled
 from refold.messages import FireTimer, Message, StartWorkflow, UpdateWorkflow
 from refold_adapters.activities.attempt_ends import Ended, outcome_write
+from refold_adapters.activities.hearing import ask_to_stop
 from refold_adapters.activities.task_ends import CHECK
 from refold_adapters.activities.tasks import Tasks
 from refold_adapters.operating.endings import ends_others
@@ -354,6 +355,7 @@ class Runs:
             if not isinstance(command, ActivityTaskScheduled):
                 if isinstance(command, ActivityTaskCancelRequested):
                     self._tasks.cancel(live.run_id, command.seq)
+                    ask_to_stop(self._store, live.run_id, command.seq)  # another worker may run it
                 self.look_again = True  # a timer to wait for, at least
             elif made.claimed.get(command.seq):
                 self._tasks.start_scheduled(

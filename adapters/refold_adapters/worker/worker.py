@@ -29,6 +29,7 @@ from refold import Activity, WorkflowDefinition
 from refold.ids import checked_id
 from refold.messages import Message, StartWorkflow
 from refold_adapters.activities.attempts import Attempt, AttemptOutcome
+from refold_adapters.activities.hearing import listen
 from refold_adapters.activities.tasks import Tasks
 from refold_adapters.operating.retention import Retention
 from refold_adapters.ports import CreateRun, Outcome, Store
@@ -56,7 +57,6 @@ class Worker:
     """
 
     _thread: threading.Thread | None = None
-    _leave_store: Callable[[], None]
 
     def __init__(
         self,
@@ -126,6 +126,8 @@ class Worker:
             max_turns=max_concurrent_workflow_turns,
         )
         self._draining = self._rounds.draining
+        #: Undoes what ``_listen`` did.
+        self._leave_store: Callable[[], None] = lambda: None
         #: What clients wait for, by identity.
         self._unanswered: dict[int, Future[Outcome]] = {}
 
@@ -135,7 +137,7 @@ class Worker:
         """Work until ``shutdown`` is called (from another thread or a signal handler)."""
         self._baton.take()
         self._thread = threading.current_thread()
-        unsubscribe = self.store.subscribe(self._store_changed)
+        self._listen()
         try:
             if not self._rounds.has_session:
                 self._rounds.open_session()
@@ -145,7 +147,7 @@ class Worker:
         finally:
             if not self._baton.is_held_here:  # an interrupt from the keyboard came while it waited
                 self._baton.take()
-            unsubscribe()
+            self._leave_store()
             self._end()
 
     def start(self) -> None:
@@ -179,7 +181,7 @@ class Worker:
         try:
             if self._thread is None:
                 self._thread = threading.current_thread()
-                self._leave_store = self.store.subscribe(self._store_changed)
+                self._listen()
             if not self._rounds.has_session:
                 self._rounds.open_session()
             self._rounds.make()
@@ -190,6 +192,17 @@ class Worker:
             return None
         finally:
             self._baton.give(0.0)
+
+    def _listen(self) -> None:
+        """Hear of news in the store, and of what is to stop, until it leaves the store."""
+        unsubscribe = self.store.subscribe(self._store_changed)
+        hear_no_more = listen(self.store, self._told_to_stop)
+
+        def leave() -> None:
+            hear_no_more()
+            unsubscribe()
+
+        self._leave_store = leave
 
     @property
     def is_driven(self) -> bool:
@@ -205,6 +218,7 @@ class Worker:
         """Stop without a word to anybody, as a process that is killed does; the code of its runs is closed."""
         self._draining.set()
         self._stopped.set()
+        self._leave_store()
         self._runs.drop_all()
         self._tasks.shutdown()
 
@@ -296,6 +310,9 @@ class Worker:
         if not self._baton.is_held_here:
             self._rounds.behind = True  # at once: what is sent next goes behind what was just written
             self._baton.put(self._rounds.look_after)
+
+    def _told_to_stop(self, run_id: str, seq: int | None) -> None:
+        self._baton.put(partial(self._rounds.on_told_to_stop, run_id, seq))
 
     def _attempt_ended(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
         self._baton.put(partial(self._rounds.on_attempt_ended, attempt, outcome))
