@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -113,13 +114,23 @@ class Elsewhere:
     def gives_back(self) -> None:
         task = self.task
         later = self.store.clock.now_us() + MINUTE_US
-        of = {"token": self.token, "run_id": task.run_id, "seq": task.seq, "attempt": task.attempt}
+        of: dict[str, Any] = {
+            "token": self.token,
+            "run_id": task.run_id,
+            "seq": task.seq,
+            "attempt": task.attempt,
+        }
         retry = RetryTask(**of, next_attempt=task.attempt + 1, visible_at=later, failure=None)
         assert [Done()] == self.store.apply([retry])
 
     def finishes(self) -> None:
         task, message = self.task, encode_message(CompleteActivity(seq=self.task.seq, result="done"))
-        of = {"token": self.token, "run_id": task.run_id, "seq": task.seq, "attempt": task.attempt}
+        of: dict[str, Any] = {
+            "token": self.token,
+            "run_id": task.run_id,
+            "seq": task.seq,
+            "attempt": task.attempt,
+        }
         assert [Done()] == self.store.apply([FinishTask(**of, message=message)])
 
 
