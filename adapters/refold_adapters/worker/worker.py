@@ -57,6 +57,8 @@ class Worker:
     """
 
     _thread: threading.Thread | None = None
+    #: Undoes what ``_listen`` did.
+    _leave_store: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(
         self,
@@ -126,8 +128,6 @@ class Worker:
             max_turns=max_concurrent_workflow_turns,
         )
         self._draining = self._rounds.draining
-        #: Undoes what ``_listen`` did.
-        self._leave_store: Callable[[], None] = lambda: None
         #: What clients wait for, by identity.
         self._unanswered: dict[int, Future[Outcome]] = {}
 
