@@ -53,6 +53,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
             return url
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def lasting_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store is to be that outlives the process that opens it: one of each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "runs.db")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
 #: The tests that have passed, without their parameters.
 _passed: dict[str, bool] = {}
 

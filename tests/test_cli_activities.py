@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -45,13 +44,11 @@ def question() -> Workflow[str]:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(lasting_place: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A worker of the store that every command of a test uses."""
-    monkeypatch.setenv("REFOLD_STORE", str(tmp_path / "errands.db"))
+    monkeypatch.setenv("REFOLD_STORE", lasting_place)
     monkeypatch.delenv("REFOLD_MODULES", raising=False)
-    with Engine(
-        tmp_path / "errands.db", workflows=[errand, question], activities=[ask_somebody, greet]
-    ) as engine:
+    with Engine(lasting_place, workflows=[errand, question], activities=[ask_somebody, greet]) as engine:
         yield engine
 
 

@@ -15,12 +15,11 @@ RUN_1 = "00000001-0000-0000-0000-000000000000"
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def store(lasting_place: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The store that every command of a test uses."""
-    place = tmp_path / "orders.db"
-    monkeypatch.setenv("REFOLD_STORE", str(place))
+    monkeypatch.setenv("REFOLD_STORE", lasting_place)
     monkeypatch.delenv("REFOLD_MODULES", raising=False)
-    return place
+    return lasting_place
 
 
 # --- run -----------------------------------------------------------------------------------------------------------------
@@ -169,12 +168,13 @@ def test_run_refuses_an_id_that_an_open_run_of_another_workflow_has() -> None:
     assert f"RF5101: workflow 'x' has a run already ({RUN_1}, RUNNING, of type approve)" in done.err
 
 
-def test_what_cannot_be_run_makes_no_store(store: Path) -> None:
+@pytest.mark.parametrize("lasting_place", ["sqlite"], indirect=True)
+def test_what_cannot_be_run_makes_no_store(store: str) -> None:
     done = refold("run", f"{SHOP}:pay", '{"order_id": 7}')
 
     assert 2 == done.code
     assert done.err.startswith("RF1302: ")
-    assert not store.exists()
+    assert not Path(store).exists()
 
 
 # --- start ---------------------------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ def test_what_was_done_can_be_had_as_json(args: tuple[str, ...], record: dict[st
     assert record == json.loads(refold(*args, "-o", "json").out)
 
 
-def test_a_run_of_an_id_can_be_named(store: Path) -> None:
+def test_a_run_of_an_id_can_be_named(store: str) -> None:
     refold("run", f"{SHOP}:hello", '"x"', "--id", "h-1")
     with closing(open_store(store)) as opened:
         first = Client(opened).row("h-1", None).run_id

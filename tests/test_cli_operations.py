@@ -33,21 +33,20 @@ OPERATIONS = (
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(lasting_place: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The store that every command of a test uses."""
-    place = tmp_path / "orders.db"
-    monkeypatch.setenv("REFOLD_STORE", str(place))
+    monkeypatch.setenv("REFOLD_STORE", lasting_place)
     monkeypatch.delenv("REFOLD_MODULES", raising=False)
-    return place
+    return lasting_place
 
 
 @pytest.fixture
-def client(place: Path) -> Iterator[Client]:
+def client(place: str) -> Iterator[Client]:
     with closing(open_store(place)) as store:
         yield Client(store, workflows=[cli_shop.approve])
 
 
-def made(place: Path, *ids: str) -> None:
+def made(place: str, *ids: str) -> None:
     """Runs of `approve` that have had a turn, and wait."""
     with Engine(place, workflows=[cli_shop.approve]) as engine:
         for workflow_id in ids:
@@ -69,7 +68,7 @@ def kinds(handle: WorkflowHandle[Any]) -> list[str]:
 # --- one run -------------------------------------------------------------------------------------------------------------
 
 
-def test_pause_and_resume_are_recorded_once_with_their_reasons(place: Path, client: Client) -> None:
+def test_pause_and_resume_are_recorded_once_with_their_reasons(place: str, client: Client) -> None:
     made(place, "a")
     paused = [refold("pause", "a", "--reason", "an audit") for _ in range(2)]
 
@@ -81,7 +80,7 @@ def test_pause_and_resume_are_recorded_once_with_their_reasons(place: Path, clie
     ]
 
 
-def test_a_paused_run_is_shown_as_one(place: Path) -> None:
+def test_a_paused_run_is_shown_as_one(place: str) -> None:
     made(place, "a")
     refold("pause", "a", "--reason", "an audit")
 
@@ -102,7 +101,7 @@ def test_a_paused_run_is_shown_as_one(place: Path) -> None:
     assert ", paused" not in refold("describe", "a").out
 
 
-def test_reset_begins_the_run_anew(place: Path, client: Client) -> None:
+def test_reset_begins_the_run_anew(place: str, client: Client) -> None:
     made(place, "a")
     done = refold("reset", "a", "--first-turn", "--reason", "a mistake", "-o", "json")
     rows = list(client.list(workflow_id="a"))
@@ -113,21 +112,21 @@ def test_reset_begins_the_run_anew(place: Path, client: Client) -> None:
     assert "RF5115" in refold("reset", "a", "--event-id", "99").err
 
 
-def test_reset_leaves_out_what_it_is_told_to(place: Path) -> None:
+def test_reset_leaves_out_what_it_is_told_to(place: str) -> None:
     made(place, "a")
     refold("signal", "a", "approval", "true")
     refold("reset", "a", "--first-turn", "--reapply-exclude", "signal")
     assert 6 == refold("run", f"{SHOP}:approve", '"a"', "--id", "a", "--timeout", "10ms").code
 
 
-def test_a_turn_is_named_in_one_way(place: Path) -> None:
+def test_a_turn_is_named_in_one_way(place: str) -> None:
     made(place, "a")
     done = refold("reset", "a", "--first-turn", "--turn", "2")
 
     assert (2, True) == (done.code, "name the turn in one way" in done.err)
 
 
-def test_fork_begins_a_copy_with_another_input(place: Path) -> None:
+def test_fork_begins_a_copy_with_another_input(place: str) -> None:
     made(place, "a")
     done = refold("fork", "a", "b", '"another desk"', "--first-turn", "-m", SHOP)
 
@@ -137,7 +136,7 @@ def test_fork_begins_a_copy_with_another_input(place: Path) -> None:
     assert "RUNNING" == json.loads(refold("describe", "a", "-o", "json").out)["status"]
 
 
-def test_fork_checks_the_input_and_the_id(place: Path) -> None:
+def test_fork_checks_the_input_and_the_id(place: str) -> None:
     made(place, "a")
 
     assert "RF1302" in refold("fork", "a", "b", "7", "-m", SHOP).err
@@ -145,14 +144,14 @@ def test_fork_checks_the_input_and_the_id(place: Path) -> None:
     assert 3 == refold("fork", "nobody", "b").code
 
 
-def test_delete_removes_an_open_run(place: Path) -> None:
+def test_delete_removes_an_open_run(place: str) -> None:
     made(place, "a")
 
     assert Done(0, "a deleted\n", "") == refold("delete", "a")
     assert (3, 3) == (refold("describe", "a").code, refold("delete", "a").code)
 
 
-def test_update_options_moves_a_run_to_a_build(place: Path) -> None:
+def test_update_options_moves_a_run_to_a_build(place: str) -> None:
     made(place, "a")
 
     assert Done(0, "a moved to build 2.0\n", "") == refold("update-options", "a", "--build-id", "2.0")
@@ -184,7 +183,7 @@ def test_retry_of_a_failed_run_says_what_to_use() -> None:
     assert 3 == refold("retry", "nobody").code
 
 
-def test_a_signal_needs_a_name(place: Path) -> None:
+def test_a_signal_needs_a_name(place: str) -> None:
     made(place, "a")
     asked = [refold("signal"), refold("signal", "a"), refold("signal", "--type", "approve")]
 
@@ -192,7 +191,7 @@ def test_a_signal_needs_a_name(place: Path) -> None:
     assert ["'ID'", "'NAME'", "'NAME'"] == [done.err.split()[-1].rstrip(".") for done in asked]
 
 
-def test_repeated_requests_of_operations_change_nothing(place: Path, client: Client) -> None:
+def test_repeated_requests_of_operations_change_nothing(place: str, client: Client) -> None:
     made(place, "a", "b")
     first, again = (refold("reset", "a", "--request-id", "once", "-o", "json").out for _ in range(2))
     forks = [
@@ -212,7 +211,7 @@ def _first_run(client: Client, workflow_id: str) -> str:
     return min(client.list(workflow_id=workflow_id), key=lambda row: row.started_at).run_id
 
 
-def test_a_repeated_request_of_a_signal_changes_nothing(place: Path) -> None:
+def test_a_repeated_request_of_a_signal_changes_nothing(place: str) -> None:
     made(place, "a")
     for _ in range(2):
         refold("signal", "a", "other", "--request-id", "once")
@@ -223,7 +222,7 @@ def test_a_repeated_request_of_a_signal_changes_nothing(place: Path) -> None:
 # --- looking -------------------------------------------------------------------------------------------------------------
 
 
-def test_count_counts_what_list_lists(place: Path) -> None:
+def test_count_counts_what_list_lists(place: str) -> None:
     made(place, "a-1", "a-2", "b-1")
     refold("terminate", "b-1")
     conditions = (
@@ -246,7 +245,7 @@ def test_count_counts_what_list_lists(place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "count", "pause", "export"])
-def test_a_query_without_meaning_is_a_mistake_of_the_command_line(command: str, place: Path) -> None:
+def test_a_query_without_meaning_is_a_mistake_of_the_command_line(command: str, place: str) -> None:
     made(place, "a")
     done = refold(command, "--query", "Customer == 'acme'")
 
@@ -254,7 +253,7 @@ def test_a_query_without_meaning_is_a_mistake_of_the_command_line(command: str, 
     assert done.err.startswith("RF5114: the query \"Customer == 'acme'\" has no meaning: at character 11, ")
 
 
-def test_stack_shows_the_lines_where_a_run_waits(place: Path) -> None:
+def test_stack_shows_the_lines_where_a_run_waits(place: str) -> None:
     made(place, "a")
     done = refold("stack", "a", "-m", SHOP)
     first, *frames = done.out.splitlines()
@@ -268,7 +267,7 @@ def test_stack_shows_the_lines_where_a_run_waits(place: Path) -> None:
     assert (0, [frame.strip() for frame in frames]) == (branch["branch"], branch["frames"])
 
 
-def test_stack_of_a_run_that_has_not_begun_says_so(place: Path) -> None:
+def test_stack_of_a_run_that_has_not_begun_says_so(place: str) -> None:
     refold("start", f"{SHOP}:approve", '"x"', "--id", "new")
 
     assert Done(0, "", "it waits at no line: none of its turns is recorded yet\n") == refold(
@@ -276,7 +275,7 @@ def test_stack_of_a_run_that_has_not_begun_says_so(place: Path) -> None:
     )
 
 
-def test_stack_needs_code_and_an_open_run(place: Path) -> None:
+def test_stack_needs_code_and_an_open_run(place: str) -> None:
     made(place, "a")
     assert (2, True) == (refold("stack", "a").code, "RF5206" in refold("stack", "a").err)
     assert (2, True) == (
@@ -294,7 +293,7 @@ def test_stack_needs_code_and_an_open_run(place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", OPERATIONS)
-def test_runs_are_chosen_by_an_id_or_by_conditions(command: str, place: Path) -> None:
+def test_runs_are_chosen_by_an_id_or_by_conditions(command: str, place: str) -> None:
     made(place, "a")
     words = {"signal": ["note"], "update-options": ["--build-id", "2"]}.get(command, [])
     for wrong in (
@@ -312,9 +311,7 @@ def test_runs_are_chosen_by_an_id_or_by_conditions(command: str, place: Path) ->
 
 
 @pytest.mark.parametrize("command", OPERATIONS)
-def test_runs_chosen_by_conditions_are_only_shown_until_yes(
-    command: str, place: Path, client: Client
-) -> None:
+def test_runs_chosen_by_conditions_are_only_shown_until_yes(command: str, place: str, client: Client) -> None:
     made(place, "a", "b")
     if command == "retry":
         assert 7 == refold("run", f"{SHOP}:divide", "0", "--id", "b-0").code
@@ -334,7 +331,7 @@ def test_runs_chosen_by_conditions_are_only_shown_until_yes(
     assert [True] == [record["dry_run"] for record in shown]
 
 
-def test_a_dry_run_shows_a_person_the_first_of_many(place: Path) -> None:
+def test_a_dry_run_shows_a_person_the_first_of_many(place: str) -> None:
     with Engine(place, workflows=[cli_shop.approve]) as engine:
         for number in range(23):
             engine.start(cli_shop.approve, "x", id=f"a-{number}")
@@ -350,7 +347,7 @@ def test_a_dry_run_shows_a_person_the_first_of_many(place: Path) -> None:
     )
 
 
-def test_every_run_that_fits_is_touched_and_a_repetition_touches_none(place: Path) -> None:
+def test_every_run_that_fits_is_touched_and_a_repetition_touches_none(place: str) -> None:
     made(place, "a", "b", "c")
     refold("terminate", "c")
     words = ("terminate", "--query", "WorkflowId IN ('a', 'c')", "--reason", "not needed", "--yes")
@@ -364,7 +361,7 @@ def test_every_run_that_fits_is_touched_and_a_repetition_touches_none(place: Pat
     assert "1\n" == refold("count", "--status", "running").out
 
 
-def test_one_run_that_cannot_be_touched_keeps_none_of_the_others_from_it(place: Path) -> None:
+def test_one_run_that_cannot_be_touched_keeps_none_of_the_others_from_it(place: str) -> None:
     made(place, "a", "b", "short")
     for name in ("a", "b"):
         refold("pause", name)
@@ -382,7 +379,7 @@ def test_one_run_that_cannot_be_touched_keeps_none_of_the_others_from_it(place: 
     assert done.err == "2 runs reset\n1 run could not be; the command can be repeated\n"
 
 
-def test_of_a_workflow_id_the_newest_run_is_reset(place: Path) -> None:
+def test_of_a_workflow_id_the_newest_run_is_reset(place: str) -> None:
     made(place, "a")
     for _ in range(2):
         refold("signal", "a", "other")
@@ -392,7 +389,7 @@ def test_of_a_workflow_id_the_newest_run_is_reset(place: Path) -> None:
     assert ["3\n", "1\n"] == [refold("count").out, refold("count", "--status", "running").out]
 
 
-def test_a_signal_to_many_is_heard_once_by_each_if_its_request_is_repeated(place: Path) -> None:
+def test_a_signal_to_many_is_heard_once_by_each_if_its_request_is_repeated(place: str) -> None:
     made(place, "a", "b")
     words = ("signal", "approval", "true", "--type", "approve", "--request-id", "once", "--yes", "-m", SHOP)
     assert [0, 0] == [refold(*words).code for _ in range(2)]
@@ -402,7 +399,7 @@ def test_a_signal_to_many_is_heard_once_by_each_if_its_request_is_repeated(place
             assert 1 == kinds(engine.handle(name)).count("WorkflowExecutionSignaled")
 
 
-def test_paused_runs_are_found_and_resumed_together(place: Path) -> None:
+def test_paused_runs_are_found_and_resumed_together(place: str) -> None:
     made(place, "a", "b", "c")
     assert 0 == refold("pause", "--query", "WorkflowId != 'c'", "--yes").code
     assert "2 runs would be resumed" in refold("resume", "--query", "Paused = true").err
@@ -410,7 +407,7 @@ def test_paused_runs_are_found_and_resumed_together(place: Path) -> None:
     assert "0\n" == refold("count", "--query", "Paused = true").out
 
 
-def test_parked_runs_are_tried_again_by_kind(place: Path) -> None:
+def test_parked_runs_are_tried_again_by_kind(place: str) -> None:
     made(place, "a")
     for name in ("d-1", "d-2"):
         refold("run", f"{SHOP}:divide", "0", "--id", name)
@@ -420,25 +417,25 @@ def test_parked_runs_are_tried_again_by_kind(place: Path) -> None:
     assert Done(0, "", "no run matches\n") == refold("retry", "--parked", "--yes")
 
 
-def test_runs_are_deleted_together_open_and_closed(place: Path) -> None:
+def test_runs_are_deleted_together_open_and_closed(place: str) -> None:
     made(place, "a", "b", "c")
     refold("terminate", "b")
     assert 0 == refold("delete", "--query", "WorkflowId < 'c'", "--yes").code
     assert ["c"] == [record["workflow_id"] for record in records(refold("list", "-o", "jsonl"))]
 
 
-def test_runs_are_moved_to_a_build_together(place: Path) -> None:
+def test_runs_are_moved_to_a_build_together(place: str) -> None:
     made(place, "a", "b")
     assert 0 == refold("update-options", "--build-id", "2.0", "--type", "approve", "--yes").code
     assert "2\n" == refold("count", "-q", "BuildId = '2.0'").out
 
 
-def test_a_store_that_cannot_be_used_ends_the_whole(place: Path, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_used_ends_the_whole(place: str, tmp_path: Path) -> None:
     done = refold("cancel", "--type", "approve", "--yes", "--store", tmp_path / "none.db")
     assert (5, True) == (done.code, "RF5208" in done.err)
 
 
-def test_runs_asked_to_stop_together_stop(place: Path) -> None:
+def test_runs_asked_to_stop_together_stop(place: str) -> None:
     with Engine(place, workflows=[desk]) as engine:
         engine.start(desk, 1, id="a")
         engine.start(desk, 1, id="b")
