@@ -29,7 +29,7 @@ from attrs import field, frozen
 ROOT = Path(__file__).parent.parent
 RUN = frozenset({"python", "console"})
 SHOWN = frozenset({"output", "text", "toml", "json", "jsonl", "sql", "ini", "make", "diff", "mermaid"})
-COMMAND_SECONDS_MAX = 60
+COMMAND_SECONDS_MAX = 120
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 _EXIT = re.compile(r"#\s*exits with (\d+)\s*$")
